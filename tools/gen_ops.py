@@ -1,0 +1,265 @@
+"""Generate the interpreter's functions and the op numbers from the IR tables.
+
+    python tools/gen_ops.py            write qemu_py/_core/gen/
+    python tools/gen_ops.py --check    fail when what is committed is out of date
+
+The grammar of the tables is at the head of qemu_py/_core/ir/ops/README.
+"""
+import argparse
+import itertools
+import re
+import string
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLES = ROOT / "qemu_py/_core/ir/ops"
+GEN = ROOT / "qemu_py/_core/gen"
+ORDER = ["move", "alu", "mem", "shift", "jump", "sys", "string", "fpu", "sse"]
+
+CONDITIONS = ["o", "no", "b", "nb", "z", "nz", "be", "nbe", "s", "ns", "p", "np", "l", "nl", "le", "nle"]
+# Condition of a fused compare-and-branch, by the class of the producer: x and y are its operands,
+# res its result, all unsigned of the operand size; I is the signed type.
+FUSED = {
+    "sub": {"o": "((x ^ y) & (x ^ res)) >> (BITS - 1)", "b": "x < y", "z": "x == y", "be": "x <= y",
+            "s": "<I> res < 0", "p": "parity_even(res)", "l": "<I> x < <I> y", "le": "<I> x <= <I> y"},
+    "logic": {"o": "False", "b": "False", "z": "res == 0", "be": "res == 0", "s": "<I> res < 0",
+              "p": "parity_even(res)", "l": "<I> res < 0", "le": "<I> res <= 0"},
+    "res": {"z": "res == 0", "s": "<I> res < 0"},
+}
+
+
+@dataclass
+class Row:
+    name: str
+    module: str
+    props: dict
+    body: list
+    comment: str = ""
+    where: str = ""
+    variants: list = field(default_factory=list)
+
+
+def fail(where, message):
+    sys.exit(f"{where}: {message}")
+
+
+def parse(path):
+    """Rows of one table, with its `for` lines expanded."""
+    module = path.stem
+    loops, lets, rows = [], [], []
+    current = None
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        where = f"{path.name}:{number}"
+        if line.startswith("#") or not line.strip():
+            if current is not None and not line.strip():
+                current["body"].append("")
+            continue
+        if line[0].isspace():
+            if current is None:
+                fail(where, "a body line without a row")
+            current["body"].append(line)
+            continue
+        current = None
+        word, _, rest = line.partition(" ")
+        if word == "for":
+            loops, lets = [], []
+            for part in rest.split(";"):
+                names, _, values = part.partition(" in ")
+                loops.append((names.strip().split(","), [v.split(",") for v in values.split()]))
+        elif word == "let":
+            name, _, expression = rest.partition("=")
+            lets.append((name.strip(), expression.strip()))
+        elif word == "end":
+            loops, lets = [], []
+        elif word == "op":
+            head = rest.split()
+            current = {"head": head, "body": [], "loops": list(loops), "lets": list(lets), "where": where}
+            rows.append(current)
+        else:
+            fail(where, f"unknown word {word!r}")
+    return [row for raw in rows for row in expand(raw, module)]
+
+
+def expand(raw, module):
+    for combination in itertools.product(*(values for _, values in raw["loops"])):
+        names = {}
+        for (keys, _), values in zip(raw["loops"], combination):
+            names.update(zip(keys, values))
+        for name, expression in raw["lets"]:
+            names[name] = str(eval(expression, {}, dict(names)))     # our own tables
+        def sub(text):
+            return string.Template(text).substitute(names)
+        try:
+            head = [sub(w) for w in raw["head"]]
+            body = [sub(line) for line in raw["body"]]
+        except KeyError as e:
+            fail(raw["where"], f"no value for ${e.args[0]}")
+        while body and not body[-1]:
+            body.pop()
+        props = {}
+        for word in head[1:]:
+            key, _, value = word.partition("=")
+            props[key] = value or True
+        if props.pop("skip", "0") not in ("0", "False"):
+            continue
+        yield Row(head[0], module, props, body, where=raw["where"])
+
+
+def dedent(body):
+    width = min((len(l) - len(l.lstrip()) for l in body if l.strip()), default=0)
+    return [l[width:] for l in body]
+
+
+def macros(line):
+    line = re.sub(r"\bFAULT\b", "return op_fault(env, op)", line)
+    line = re.sub(r"\bGOTO (\w+)", r"return goto_tb(env, \1)", line)
+    line = re.sub(r"\bLOOKUP\b", "return lookup_tb_ptr(env)", line)
+    line = re.sub(r"\bEXIT\b", "return exit_tb(env)", line)
+    return line
+
+
+def function(name, row, flags, mode, cond=None):
+    """The interpreter's function of one variant of a row."""
+    out = [f"cdef uintptr_t op_{name}(CPUX86State *env, IROp *op) noexcept nogil:"]
+    body = dedent(row.body)
+    is_flag = [l.lstrip().startswith("%") for l in body]
+    plain = [l for l, f in zip(body, is_flag) if not f]
+    flag = [l.replace("% ", "", 1) for l, f in zip(body, is_flag) if f] if flags else []
+    ea = row.props.get("ea")
+    pre, post = [], []
+    if ea:
+        kind, size = re.fullmatch(r"([a-z]+)(\d+)", ea).groups()
+        write = int("w" in kind)
+        pre.append("cdef uint64_t va")
+        if kind == "rw":
+            kindtype = f"uint{int(size) * 8}_t"
+            pre += [f"cdef {kindtype} *p", f"cdef {kindtype} x, res", "cdef int64_t loaded"]
+        if mode == "g":
+            pre += [f"if ea_seg(env, op, {size}, {write}):", "    FAULT", "va = env.a0"]
+        elif mode == "bd":
+            pre.append("va = ea_bd(env, op)")
+        else:
+            pre.append("va = ea_flat(env, op)")
+        if kind == "rw":
+            pre += [f"p = <{kindtype} *> host_rw(env, va, {size})", "if p != NULL:", "    x = p[0]",
+                    "else:", f"    loaded = ld_rmw_slow(env, va, {size}, env.mmu_idx)",
+                    "    if loaded < 0:", "        FAULT", f"    x = <{kindtype}> loaded"]
+            post += ["if p != NULL:", "    p[0] = res",
+                     f"elif st_slow(env, va, res, {size}, env.mmu_idx):", "    FAULT"]
+    # declarations first: Cython wants them before the code of the preamble
+    decls = [l for l in plain if l.startswith("cdef ")]
+    code = [l for l in plain if not l.startswith("cdef ")]
+    if ea and "rw" in ea:
+        lines = decls + pre + code + post + flag
+    else:
+        flag_first = flags and any(is_flag)
+        if flag_first:      # keep flag lines where they stand
+            code = [l.replace("% ", "", 1) for l in body if not l.startswith("cdef ")]
+        lines = decls + pre + code
+    if cond is not None:
+        lines += cond
+    elif "end" not in row.props:
+        lines.append("return op[1].fn(env, op + 1)")
+    out += ["    " + macros(l) if l else "" for l in lines]
+    return out
+
+
+def condition_lines(row, cc):
+    klass, size = re.fullmatch(r"([a-z]+)(\d+)", row.props["jcc"]).groups()
+    table = FUSED[klass]
+    name = CONDITIONS[cc]
+    positive = name[1:] if name.startswith("n") else name
+    if positive not in table:
+        return None
+    text = table[positive].replace("<I>", f"<int{size}_t>").replace("BITS", size)
+    if name.startswith("n"):
+        text = f"not ({text})"
+    return [f"if {text}:", "    GOTO 1", "GOTO 0"]
+
+
+def variants(row):
+    """(suffix, flags, mode, cond lines, cc) of every function that a row stands for."""
+    has_flags = any(l.lstrip().startswith("%") for l in row.body)
+    modes = [""]
+    if "ea" in row.props:
+        modes = ["", "g"] + (["bd"] if "bd" in row.props else [])
+    for mode in modes:
+        suffix = f"_{mode}" if mode else ""
+        yield suffix, True, mode, None, None
+        if has_flags:
+            yield suffix + "_nf", False, mode, None, None
+    if "jcc" in row.props:
+        for cc in range(16):
+            lines = condition_lines(row, cc)
+            if lines:
+                yield f"_j{CONDITIONS[cc]}", True, "", lines, cc
+
+
+def generate():
+    rows = []
+    paths = sorted(TABLES.glob("*.tbl"), key=lambda p: ORDER.index(p.stem) if p.stem in ORDER else 99)
+    for path in paths:
+        rows += parse(path)
+    files, opcodes, names = {}, [], {}
+    by_module = {}
+    for row in rows:
+        for suffix, flags, mode, cond, cc in variants(row):
+            name = row.name + suffix
+            if name in names:
+                fail(row.where, f"{name} is defined twice")
+            names[name] = len(opcodes) + 1
+            opcodes.append(name)
+            by_module.setdefault(row.module, []).append((name, row, flags, mode, cond, cc))
+    head = "# Generated by tools/gen_ops.py from qemu_py/_core/ir/ops/*.tbl; do not edit.\n"
+    enum = [head + "cdef enum:", "    OP_INVALID = 0"]
+    enum += [f"    OP_{name} = {number}" for name, number in names.items()]
+    enum += [f"    NB_OPS = {len(names) + 1}"]
+    files["ops_enum.pxi"] = "\n".join(enum) + "\n"
+    for module, items in by_module.items():
+        out = [head]
+        for name, row, flags, mode, cond, cc in items:
+            out += [""] + function(name, row, flags, mode, cond)
+        out += ["", "", f"cdef void register_{module}_ops(OpInfo *t) noexcept:"]
+        for name, row, flags, mode, cond, cc in items:
+            base = row.name + (f"_{mode}" if mode else "")
+            props = []
+            for key, value in (("faults", "OPP_FAULTS"), ("end", "OPP_END"), ("usecf", "OPP_USE_CF"),
+                               ("use", "OPP_USE"), ("def", "OPP_DEF"), ("pure", "OPP_PURE")):
+                if key in row.props:
+                    props.append(value)
+            if "ea" in row.props:
+                props += ["OPP_FAULTS", "OPP_EA"]
+            if cond is not None:
+                props.append("OPP_END")
+            if not flags and "OPP_DEF" in props:
+                props.remove("OPP_DEF")
+            variant = {f"{base}_nf": "nf"} if flags and cond is None else {}
+            nf = f"OP_{base}_nf" if flags and cond is None and f"{base}_nf" in names else "0"
+            g = f"OP_{row.name}_g" + ("" if flags else "_nf") if mode == "" and cond is None and f"{row.name}_g" in names else "0"
+            bd = f"OP_{row.name}_bd" + ("" if flags else "_nf") if mode == "" and cond is None and f"{row.name}_bd" in names else "0"
+            out.append(f"    set_op(t, OP_{name}, op_{name}, b\"{name}\", {' | '.join(dict.fromkeys(props)) or 0}, {nf}, {g}, {bd})")
+            if cc is not None:
+                out.append(f"    t[OP_{row.name}].jcc[{cc}] = OP_{name}")
+        files[f"interp_{module}.pxi"] = "\n".join(out) + "\n"
+    return files
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true")
+    args = parser.parse_args()
+    stale = []
+    for name, text in generate().items():
+        path = GEN / name
+        if not path.exists() or path.read_text() != text:
+            stale.append(name)
+            if not args.check:
+                path.write_text(text)
+    if args.check and stale:
+        sys.exit(f"out of date: {', '.join(stale)}; run python tools/gen_ops.py")
+
+
+if __name__ == "__main__":
+    main()
