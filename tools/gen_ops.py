@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = ROOT / "qemu_py/_core/ir/ops"
 GEN = ROOT / "qemu_py/_core/gen"
-ORDER = ["move", "alu", "mem", "shift", "jump", "sys", "string", "fpu", "sse"]
+ORDER = ["move", "alu", "mem", "jump", "math", "string", "sys", "fpu", "sse"]
 
 CONDITIONS = ["o", "no", "b", "nb", "z", "nz", "be", "nbe", "s", "ns", "p", "np", "l", "nl", "le", "nle"]
 # Condition of a fused compare-and-branch, by the class of the producer: x and y are its operands,
