@@ -156,6 +156,7 @@ cdef enum:
     HF_SMM = 1 << 19
     HF_LMA = 1 << 20            # room for long mode
     HF_CS64 = 1 << 21
+    HF_RF = 1 << 22             # EFLAGS.RF while the guest has instruction breakpoints: one instruction runs without them
 
 # Second dword of a descriptor, SDM vol. 3, figure 3-8. SegmentCache.flags holds bits 8-23 in place.
 cdef enum:
@@ -262,6 +263,9 @@ cdef struct AddressSpaceDispatch:       # owner: dispatch.pyx
     uint8_t **ram_host          # [ram_pages] host address of each RAM page
     void *owner                 # borrowed PyObject: the dispatch.PhysMap that serves slots and ports
     uint64_t io_count           # accesses that left for a device (observable)
+    TBContext *tbx              # of the CPUs that see this map; NULL: none yet
+    void *io                    # dispatch.pyx: slots and ports
+    uint32_t *tlb_hint          # [ram_pages] dirty.pyx: which TLB entry may store to the page freely
 
 # ---------------------------------------------------------------- IR and TBs
 ctypedef uintptr_t (*op_fn)(CPUX86State *env, IROp *op) noexcept nogil
@@ -340,6 +344,9 @@ cdef struct TBContext:          # owner: tb.pyx; shared by all CPUs of a machine
     # softmmu.pyx lies below tb.pyx and calls it through these
     int (*invalidate_fast)(CPUX86State *env, uint64_t ram_addr, uint32_t size) noexcept nogil
     void (*flush_jmp_cache)(CPUX86State *env, uint64_t va) noexcept nogil
+    # tb_flush for the modules below tb.pyx: the guest's instruction breakpoints have changed
+    void (*flush_all)(CPUX86State *env) noexcept nogil
+    void (*invalidate_range)(TBContext *tbx, AddressSpaceDispatch *d, uint64_t start, uint64_t end) noexcept nogil
 
 # ---------------------------------------------------------------- FPU, SSE
 cdef struct FPReg:              # 16 bytes: an 80-bit value in the x87's memory format
@@ -488,6 +495,17 @@ cdef struct CPUX86State:
 
     CPUTLBEntry tlb[2][1024]
     IOTLBEntry iotlb[2][1024]
+
+    # ---- cold system registers
+    uint32_t cpuid_cache[4]     # leaf 2
+    uint32_t test_regs[8]       # TR3-TR7 of a 486
+    uint64_t msr_mcg_ctl
+    uint64_t msr_mce_banks[20]  # CTL, STATUS, ADDR, MISC of five banks
+    uint64_t msr_debugctl
+    uint64_t msr_ebl_cr_poweron
+    uint64_t smi_io_eip         # of the last IN, OUT, INS, OUTS: what RSM's I/O restart goes back to
+    uint32_t smi_io_valid
+    uint32_t guest_bp_count     # instruction breakpoints that DR7 enables
 
 # Instruction set features, one bit for each column of opcodes.txt's `needs`
 cdef enum:

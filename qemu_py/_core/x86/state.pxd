@@ -9,6 +9,8 @@ cdef void update_hflags(CPUX86State *env) noexcept nogil
 cdef void cpu_set_cpl(CPUX86State *env, int cpl) noexcept nogil
 # Fill a cache and its range for the generic checks; calls update_hflags for CS, SS, DS, ES.
 cdef void cpu_x86_load_seg_cache(CPUX86State *env, int seg, uint32_t selector, uint64_t base, uint32_t limit, uint32_t flags) noexcept nogil
+# The same without update_hflags, for changes of several registers at once.
+cdef void fill_seg_cache(SegmentCache *s, uint32_t selector, uint64_t base, uint32_t limit, uint32_t flags) noexcept nogil
 
 
 cdef inline int raise_exception_err(CPUX86State *env, int vector, uint32_t error_code) noexcept nogil:

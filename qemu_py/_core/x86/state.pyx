@@ -1,0 +1,95 @@
+"""hflags, CPL and the segment caches: what translated code depends on of the CPU's mode.
+
+Source: SDM vol. 3, 2.1 (modes), 3.4.3 (hidden parts of segment registers), 3.5 (descriptors), 5.3
+(limits). Not modelled: long mode.
+"""
+from libc.stdint cimport uint32_t, uint64_t
+from qemu_py._core.cpu cimport (
+    CPUX86State, SegmentCache, R_CS, R_SS, R_DS, R_ES, CR0_PE, CR0_MP, CR0_EM, CR0_TS, CR0_AM,
+    CR4_OSFXSR, TF_MASK, RF_MASK, VM_MASK, AC_MASK, DESC_S, DESC_CS, DESC_R, DESC_W, DESC_E, DESC_B, DESC_P,
+    HF_CPL_MASK, HF_CS32, HF_SS32, HF_FLAT_DS, HF_FLAT_ES, HF_FLAT_SS, HF_PE, HF_VM, HF_TF,
+    HF_INHIBIT_IRQ, HF_AC, HF_MP, HF_EM, HF_TS, HF_OSFXSR, HF_SMM, HF_RF, MMU_KERNEL_IDX, MMU_USER_IDX)
+
+
+cdef inline bint is_flat(SegmentCache *s) noexcept nogil:
+    return s.base == 0 and s.lo == 0 and s.hi_write == <uint32_t> 0xFFFFFFFFU and s.hi_read == s.hi_write
+
+
+cdef void update_hflags(CPUX86State *env) noexcept nogil:
+    # These three have no other home than hflags.
+    cdef uint32_t h = env.hflags & (HF_CPL_MASK | HF_INHIBIT_IRQ | HF_SMM)
+    cdef uint32_t cr0 = <uint32_t> env.cr[0]
+    cdef uint32_t eflags = env.eflags
+    if cr0 & CR0_PE:
+        h |= HF_PE
+    if eflags & (VM_MASK | TF_MASK | AC_MASK | RF_MASK):
+        if eflags & VM_MASK:
+            h |= HF_VM
+        if eflags & TF_MASK:
+            h |= HF_TF
+        if eflags & AC_MASK and cr0 & CR0_AM and (h & HF_CPL_MASK) == 3:
+            h |= HF_AC
+        # RF matters to instruction breakpoints alone: without them it costs no TB.
+        if eflags & RF_MASK and env.guest_bp_count:
+            h |= HF_RF
+    if cr0 & (CR0_MP | CR0_EM | CR0_TS):
+        if cr0 & CR0_MP:
+            h |= HF_MP
+        if cr0 & CR0_EM:
+            h |= HF_EM
+        if cr0 & CR0_TS:
+            h |= HF_TS
+    if env.cr[4] & CR4_OSFXSR:
+        h |= HF_OSFXSR
+    if env.segs[R_CS].flags & DESC_B:
+        h |= HF_CS32
+    if env.segs[R_SS].flags & DESC_B:
+        h |= HF_SS32
+    if is_flat(&env.segs[R_DS]):
+        h |= HF_FLAT_DS
+    if is_flat(&env.segs[R_ES]):
+        h |= HF_FLAT_ES
+    if is_flat(&env.segs[R_SS]):
+        h |= HF_FLAT_SS
+    env.hflags = h
+    env.mmu_idx = MMU_USER_IDX if (h & HF_CPL_MASK) == 3 else MMU_KERNEL_IDX
+    env.tlb_cur = &env.tlb[env.mmu_idx][0]
+    env.cs_key = env.segs[R_CS].base | (<uint64_t> env.segs[R_CS].limit << 32)
+
+
+cdef void cpu_set_cpl(CPUX86State *env, int cpl) noexcept nogil:
+    env.hflags = (env.hflags & ~HF_CPL_MASK) | <uint32_t> cpl
+    update_hflags(env)
+
+
+cdef void fill_seg_cache(SegmentCache *s, uint32_t selector, uint64_t base, uint32_t limit,
+                         uint32_t flags) noexcept nogil:
+    s.selector = selector
+    s.base = base
+    s.limit = limit
+    s.flags = flags
+    s.lo = 0
+    s.hi_read = -1
+    s.hi_write = -1
+    if not flags & DESC_P:
+        return
+    if not flags & DESC_S:          # LDT, TSS: the processor reads and writes them itself
+        s.hi_read = s.hi_write = limit
+    elif flags & DESC_CS:
+        if flags & DESC_R:
+            s.hi_read = limit
+    else:
+        if flags & DESC_E:          # SDM vol. 3, 5.3: from limit + 1 up to the segment's size
+            s.lo = <uint64_t> limit + 1
+            s.hi_read = <uint32_t> 0xFFFFFFFFU if flags & DESC_B else 0xFFFF
+        else:
+            s.hi_read = limit
+        if flags & DESC_W:
+            s.hi_write = s.hi_read
+
+
+cdef void cpu_x86_load_seg_cache(CPUX86State *env, int seg, uint32_t selector, uint64_t base,
+                                 uint32_t limit, uint32_t flags) noexcept nogil:
+    fill_seg_cache(&env.segs[seg], selector, base, limit, flags)
+    if seg <= R_DS:                 # ES, CS, SS, DS
+        update_hflags(env)
