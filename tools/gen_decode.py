@@ -155,7 +155,9 @@ class Tables:
             parts = []
             for p in ("NP", "66", "F3", "F2"):
                 exact = [r for r in rows if r.prefix == p]
-                parts.append(self.split([_without(r, "prefix") for r in exact + [r for r in rows if r.prefix is None]]))
+                taken = {(r.reg, r.mod, r.rm) for r in exact}   # F3 90 (PAUSE) hides 90 (NOP)
+                free = [r for r in rows if r.prefix is None and (r.reg, r.mod, r.rm) not in taken]
+                parts.append(self.split([_without(r, "prefix") for r in exact + free]))
             return self.node(parts, BY_PREFIX)
         if any(r.reg is not None for r in rows):
             return self.node([self.split([_without(r, "reg") for r in rows if r.reg in (i, None)]) for i in range(8)], BY_REG)

@@ -24,7 +24,7 @@ CONDITIONS = ["o", "no", "b", "nb", "z", "nz", "be", "nbe", "s", "ns", "p", "np"
 FUSED = {
     "sub": {"o": "((x ^ y) & (x ^ res)) >> (BITS - 1)", "b": "x < y", "z": "x == y", "be": "x <= y",
             "s": "<I> res < 0", "p": "parity_even(res)", "l": "<I> x < <I> y", "le": "<I> x <= <I> y"},
-    "logic": {"o": "False", "b": "False", "z": "res == 0", "be": "res == 0", "s": "<I> res < 0",
+    "logic": {"z": "res == 0", "be": "res == 0", "s": "<I> res < 0",
               "p": "parity_even(res)", "l": "<I> res < 0", "le": "<I> res <= 0"},
     "res": {"z": "res == 0", "s": "<I> res < 0"},
 }
@@ -160,7 +160,7 @@ def function(name, row, flags, mode, cond=None):
         lines = decls + pre + code
     if cond is not None:
         lines += cond
-    elif "end" not in row.props:
+    elif "end" not in row.props and "head" not in row.props:
         lines.append("return op[1].fn(env, op + 1)")
     out += ["    " + macros(l) if l else "" for l in lines]
     return out
@@ -181,7 +181,7 @@ def condition_lines(row, cc):
 
 def variants(row):
     """(suffix, flags, mode, cond lines, cc) of every function that a row stands for."""
-    has_flags = any(l.lstrip().startswith("%") for l in row.body)
+    has_flags = "def" in row.props and any(l.lstrip().startswith("%") for l in row.body)
     modes = [""]
     if "ea" in row.props:
         modes = ["", "g"] + (["bd"] if "bd" in row.props else [])

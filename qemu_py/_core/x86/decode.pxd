@@ -1,5 +1,5 @@
 """The decoded instruction and the decoder's entry (decode.pyx, tables in gen/decode_tables.pxi)."""
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 include "../gen/insn_enum.pxi"
 
@@ -38,6 +38,8 @@ cdef enum:              # Insn.family: which translation rule
     FAM_SYS = 1
     FAM_FPU = 2
     FAM_SSE = 3
+    FAM_STR = 4
+    FAM_MATH = 5
 
 cdef struct Insn:
     uint16_t id         # I_* of insn_enum.pxi; I_INVALID: #UD

@@ -1,0 +1,35 @@
+"""Interpreter functions: Ends and heads of TBs (ops/jump.tbl)."""
+from qemu_py._core.cpu cimport CPUX86State, IROp
+from qemu_py._core.ir.interp cimport *
+from qemu_py._core.ir.table cimport *
+from qemu_py._core.cpu cimport (BP_CPU, BP_GDB, EXCP01_DB, EXCP0D_GPF, EXCP_BUDGET, EXCP_DEBUG, R_CS, RF_MASK)
+from qemu_py._core.flags cimport check_cond
+from qemu_py._core.softmmu cimport ld32, st32
+from qemu_py._core.x86.stack cimport push16_any, push32_any, stack_add, stack_ld16, stack_ld32
+from qemu_py._core.x86.state cimport raise_exception_err
+
+
+
+cdef int check_breakpoint(CPUX86State *env, uint64_t pc) noexcept nogil:
+    """An instruction breakpoint at linear address pc: the debugger's stop the CPU, DR0-DR3 raise
+    #DB unless RF is set, which they clear (SDM vol. 3, 17.3.1.1). Nonzero: leave."""
+    cdef uint32_t i
+    cdef uint32_t hits = 0
+    for i in range(env.nb_breakpoints):
+        if env.breakpoints[i].pc == pc:
+            if env.breakpoints[i].flags & BP_GDB:
+                env.exception_index = EXCP_DEBUG
+                return 1
+            hits |= 1 << (env.breakpoints[i].flags >> 8 & 3)
+    if hits == 0:
+        return 0
+    if env.eflags & RF_MASK:
+        env.eflags &= ~<uint32_t> RF_MASK
+        return 0
+    env.dr[6] = (env.dr[6] & ~<uint64_t> 15) | hits
+    return raise_exception_err(env, EXCP01_DB, 0)
+
+
+include "../gen/interp_jump.pxi"
+
+register_jump_ops(op_table())
