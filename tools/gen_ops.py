@@ -227,7 +227,7 @@ def generate():
             props = []
             for key, value in (("faults", "OPP_FAULTS"), ("end", "OPP_END"), ("usecf", "OPP_USE_CF"),
                                ("use", "OPP_USE"), ("def", "OPP_DEF"), ("pure", "OPP_PURE")):
-                if key in row.props:
+                if key in row.props and (flags or row.props[key] != "flags"):
                     props.append(value)
             if "ea" in row.props:
                 props += ["OPP_FAULTS", "OPP_EA"]
