@@ -1,0 +1,238 @@
+"""Character devices: where a serial port or a debug console leads (-serial, -debugcon).
+
+    null            takes everything, gives nothing
+    file:PATH       writes to a file
+    stdio           standard input and output; a terminal is put into raw mode and restored
+    none            no device at all
+
+The front end is told of data by add_handlers(); write() never blocks and gives what it took.
+"""
+import atexit
+import errno
+import os
+import select
+import stat
+import sys
+
+from qemu_py.util.errors import UserError
+
+
+class CharDevice:
+    """Base of all; by itself it is `null`."""
+
+    def __init__(self, label="null"):
+        self.label = label
+        self.can_receive = self.receive = self.event = self.send = None
+
+    def add_handlers(self, can_receive, receive, event=None, send=None):
+        """can_receive() -> how many bytes; receive(bytes); event(name); send(): there is room again."""
+        self.can_receive, self.receive, self.event, self.send = can_receive, receive, event, send
+
+    def write(self, data):
+        """Send bytes; the number of those that were taken."""
+        return len(data)
+
+    def accept_input(self):
+        """The front end has room again."""
+
+    def send_break(self):
+        """The front end holds the line in the break state."""
+
+    def open(self, main_loop):
+        """Begin to deliver input through the main loop."""
+
+    def close(self):
+        """End, with everything restored. May be called twice."""
+
+
+class FDChar(CharDevice):
+    """Reads and writes file descriptors."""
+
+    def __init__(self, label, fd_in=None, fd_out=None):
+        super().__init__(label)
+        self.fd_in, self.fd_out = fd_in, fd_out
+        self.main_loop = None
+        self.waiting = False            # input is there that the front end would not take
+        self.writable_wanted = False
+        self.poll = None
+        if fd_out is not None and not _never_blocks(fd_out):
+            self.poll = select.poll()
+            self.poll.register(fd_out, select.POLLOUT)
+
+    def open(self, main_loop):
+        self.main_loop = main_loop
+        if self.fd_in is not None and self.receive is not None:
+            try:
+                main_loop.set_fd_handler(self.fd_in, self._watch)
+            except (OSError, ValueError):
+                self.fd_in = None
+        self._watch()
+
+    def _watch(self):
+        if self.main_loop is None:
+            return
+        reads = self.fd_in is not None and self.receive is not None
+        if self.fd_in is not None:
+            self.main_loop.set_fd_handler(self.fd_in, self._readable if reads else None, None, self._read_poll)
+        if self.fd_out is not None:
+            self.main_loop.set_fd_handler(self.fd_out, None, self._writable if self.writable_wanted else None)
+
+    def _read_poll(self):
+        self.waiting = self.can_receive() <= 0
+        return not self.waiting
+
+    def _readable(self):
+        try:
+            data = os.read(self.fd_in, min(self.can_receive(), 4096))
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self.receive(data)
+        else:                           # end of file: there will never be more
+            self.main_loop.set_fd_handler(self.fd_in)
+            self.fd_in = None
+            self._watch()
+
+    def accept_input(self):
+        if self.waiting:
+            self.waiting = False
+            self.main_loop.notify()
+
+    def write(self, data):
+        fd = self.fd_out
+        if fd is None:
+            return len(data)
+        if self.poll is not None and self.main_loop is not None and not self.poll.poll(0):
+            self._wait_writable()
+            return 0
+        try:
+            # A pipe that is writable takes PIPE_BUF bytes without blocking.
+            return os.write(fd, data if len(data) <= 512 else bytes(data[:512]))
+        except BlockingIOError:
+            self._wait_writable()
+            return 0
+        except OSError as e:
+            if e.errno == errno.EINTR:
+                return 0
+            self._lost(e)
+            return len(data)
+
+    def _wait_writable(self):
+        if not self.writable_wanted and self.main_loop is not None:
+            self.writable_wanted = True
+            self._watch()
+
+    def _writable(self):
+        self.writable_wanted = False
+        self._watch()
+        if self.send is not None:
+            self.send()
+
+    def _lost(self, error):
+        """Nobody reads any more, or the disk is full: say so once, then be as null."""
+        self.fd_out = None
+        if error.errno != errno.EPIPE:
+            print(f"qemu-py: {self.label}: {error.strerror}; its output is lost from here on", file=sys.stderr)
+
+    def close(self):
+        if self.main_loop is not None:
+            for fd in {self.fd_in, self.fd_out} - {None}:
+                self.main_loop.set_fd_handler(fd)
+            self.main_loop = None
+
+
+def _never_blocks(fd):
+    """Files do not block; pipes, terminals and sockets may."""
+    try:
+        mode = os.fstat(fd).st_mode
+    except OSError:
+        return True
+    return stat.S_ISREG(mode) or os.path.samestat(os.fstat(fd), os.stat(os.devnull))
+
+
+class FileChar(FDChar):
+    """file:PATH; whatever was in the file is gone."""
+
+    def __init__(self, path):
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        except OSError as e:
+            raise UserError(f"cannot open '{path}' for writing: {e.strerror}") from None
+        super().__init__(f"file:{path}", None, fd)
+        self.owned = fd
+
+    def close(self):
+        super().close()
+        if self.owned is not None:
+            os.close(self.owned)
+            self.owned = self.fd_out = None
+
+
+class StdioChar(FDChar):
+    """Standard input and output. On a terminal, keys arrive one by one and unechoed; Ctrl-C still
+    ends the machine."""
+
+    def __init__(self):
+        super().__init__("stdio", 0, 1)
+        self.saved = None
+
+    def open(self, main_loop):
+        self.raw_mode()
+        super().open(main_loop)
+
+    def raw_mode(self):
+        try:
+            if not os.isatty(0) or os.tcgetpgrp(0) != os.getpgrp():
+                return
+        except OSError:
+            return
+        import termios
+        self.saved = termios.tcgetattr(0)
+        mode = termios.tcgetattr(0)
+        mode[0] &= ~(termios.IGNBRK | termios.BRKINT | termios.PARMRK | termios.ISTRIP | termios.INLCR
+                     | termios.IGNCR | termios.ICRNL | termios.IXON)
+        mode[1] |= termios.OPOST
+        mode[2] = mode[2] & ~(termios.CSIZE | termios.PARENB) | termios.CS8
+        mode[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.IEXTEN)
+        mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+        atexit.register(self.restore)
+        termios.tcsetattr(0, termios.TCSANOW, mode)
+
+    def restore(self):
+        if self.saved is not None:
+            import termios
+            saved, self.saved = self.saved, None
+            atexit.unregister(self.restore)
+            try:
+                termios.tcsetattr(0, termios.TCSANOW, saved)
+            except termios.error:
+                pass                    # the terminal is gone
+
+    def close(self):
+        super().close()
+        self.restore()
+
+
+def chardev_new(text, option, used=None):
+    """The character device that `text` describes, or None for none.
+
+    `used` is a set in which exclusive devices (stdio) are noted, so that two options cannot share one.
+    """
+    kind, _, rest = text.partition(":")
+    if text == "none":
+        return None
+    if text == "null":
+        return CharDevice()
+    if text == "stdio":
+        if used is not None:
+            if "stdio" in used:
+                raise UserError(f"{option} {text}: standard input and output are in use by another option")
+            used.add("stdio")
+        return StdioChar()
+    if kind == "file":
+        if not rest:
+            raise UserError(f"{option} {text}: a file name is missing after 'file:'")
+        return FileChar(rest)
+    raise UserError(f"{option} {text}: unknown character device (known: stdio, file:PATH, null, none)")

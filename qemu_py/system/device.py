@@ -1,0 +1,128 @@
+"""What every device model is made of: @device, Device, its properties, registers and State.
+
+A chip model knows no bus, no interrupt number and no host time. Its REGISTERS name what the guest
+reaches; a register `foo` is served by the methods read_foo() and write_foo(value). Whoever wires
+the chip maps those registers somewhere, connects its IRQ lines and passes a clock.
+"""
+import re
+from dataclasses import dataclass
+
+from qemu_py.util import log
+from qemu_py.util.errors import UserError
+
+DEVICES = {}                            # name -> class, filled by @device
+
+
+def device(name, desc=""):
+    """Class decorator: make the model known as `name` (for -device, info qtree, saved state)."""
+    def register(cls):
+        assert name not in DEVICES or DEVICES[name].__qualname__ == cls.__qualname__, name
+        cls.NAME = name
+        cls.DESC = desc or cls.DESC
+        DEVICES[name] = cls
+        return cls
+    return register
+
+
+@dataclass(frozen=True)
+class Property:
+    """A property of a device that the user may set: how its text is read, and its default."""
+    parse: object                       # text -> value; ValueError tells what was expected
+    default: object = None
+    help: str = ""
+
+
+def parse_uint(text, bits=32):
+    """An unsigned number, with the prefixes 0x and 0 of C."""
+    for pattern, base in ((r"0[xX][0-9a-fA-F]+", 16), (r"0[0-7]*", 8), (r"[1-9][0-9]*", 10)):
+        if re.fullmatch(pattern, text):
+            value = int(text, base)
+            break
+    else:
+        raise ValueError("a number")
+    if value >> bits:
+        raise ValueError(f"a number of at most {bits} bits")
+    return value
+
+
+def uint8(default=None, help=""):
+    return Property(lambda text: parse_uint(text, 8), default, help)
+
+
+def uint16(default=None, help=""):
+    return Property(lambda text: parse_uint(text, 16), default, help)
+
+
+def uint32(default=None, help=""):
+    return Property(lambda text: parse_uint(text, 32), default, help)
+
+
+def on_off(default=None, help=""):
+    def parse(text):
+        try:
+            return {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}[text]
+        except KeyError:
+            raise ValueError("on or off") from None
+    return Property(parse, default, help)
+
+
+class Device:
+    """Base of all device models."""
+    NAME = ""
+    DESC = ""
+    BUS = None                          # where -device may plug it: "isa"; None: board only
+    PROPERTIES = {}                     # name -> Property
+    REGISTERS = {}                      # offset -> name
+
+    @dataclass
+    class State:                        # all of it, and only it, is saved
+        VERSION = 1
+
+    def __init__(self, clock=None, **properties):
+        self.clock = clock
+        for name, prop in self.PROPERTIES.items():
+            setattr(self, name.replace("-", "_"), properties.pop(name.replace("-", "_"), prop.default))
+        assert not properties, f"{self.NAME} has no property {', '.join(properties)}"
+        self.s = self.State()
+        span = max(self.REGISTERS, default=-1) + 1
+        names = [self.REGISTERS.get(offset) for offset in range(span)]
+        self.readers = tuple(getattr(self, f"read_{name}", None) for name in names)
+        self.writers = tuple(getattr(self, f"write_{name}", None) for name in names)
+
+    @classmethod
+    def from_options(cls, clock, options):
+        """Build one from {property: text}, as -device gives them."""
+        properties = {}
+        for name, text in options.items():
+            prop = cls.PROPERTIES.get(name)
+            if prop is None:
+                known = ", ".join(sorted(cls.PROPERTIES)) or "none"
+                raise UserError(f"-device {cls.NAME}: there is no property '{name}' (it has: {known})")
+            try:
+                properties[name.replace("-", "_")] = prop.parse(text)
+            except ValueError as e:
+                raise UserError(f"-device {cls.NAME}: property '{name}' expects {e}, not '{text}'") from None
+        return cls(clock, **properties)
+
+    def reset(self):
+        """Power-on or system reset."""
+        self.s = self.State()
+
+    def read(self, offset, size=1):
+        """The guest reads a register; what is not there reads as an open bus."""
+        if offset < len(self.readers) and self.readers[offset] is not None:
+            return self.readers[offset]()
+        log.log(log.LOG_GUEST_ERROR,
+                f"{self.NAME}: read of register {self.register_name(offset)}, which cannot be read")
+        return (1 << 8 * size) - 1
+
+    def write(self, offset, value, size=1):
+        """The guest writes a register; a write to what is not there is lost."""
+        if offset < len(self.writers) and self.writers[offset] is not None:
+            self.writers[offset](value)
+        else:
+            log.log(log.LOG_GUEST_ERROR, f"{self.NAME}: write of {value:#x} to register"
+                    f" {self.register_name(offset)}, which cannot be written")
+
+    def register_name(self, offset):
+        return f"{offset:#x} ({self.REGISTERS.get(offset, 'none')})"
