@@ -128,16 +128,19 @@ def function(name, row, flags, mode, cond=None):
     plain = [l for l, f in zip(body, is_flag) if not f]
     flag = [l.replace("% ", "", 1) for l, f in zip(body, is_flag) if f] if flags else []
     ea = row.props.get("ea")
-    pre, post = [], []
+    first = [f"if {row.props['first']}(env):", "    FAULT"] if "first" in row.props else []
+    pre, post = [] if ea else first, []
     if ea:
-        kind, size = re.fullmatch(r"([a-z]+)(\d+)", ea).groups()
+        kind, size, align = re.fullmatch(r"([a-z]+)(\d+)(?::(\d+))?", ea).groups()
         write = int("w" in kind)
         pre.append("cdef uint64_t va")
         if kind == "rw":
             kindtype = f"uint{int(size) * 8}_t"
             pre += [f"cdef {kindtype} *p", f"cdef {kindtype} x, res", "cdef int64_t loaded"]
+        pre += first
         if mode == "g":
-            pre += [f"if ea_seg(env, op, {size}, {write}):", "    FAULT", "va = env.a0"]
+            check = f"ea_seg_align(env, op, {size}, {align}, {write})" if align else f"ea_seg(env, op, {size}, {write})"
+            pre += [f"if {check}:", "    FAULT", "va = env.a0"]
         elif mode == "bd":
             pre.append("va = ea_bd(env, op)")
         else:
@@ -225,7 +228,7 @@ def generate():
         for name, row, flags, mode, cond, cc in items:
             base = row.name + (f"_{mode}" if mode else "")
             props = []
-            for key, value in (("faults", "OPP_FAULTS"), ("end", "OPP_END"), ("usecf", "OPP_USE_CF"),
+            for key, value in (("faults", "OPP_FAULTS"), ("first", "OPP_FAULTS"), ("end", "OPP_END"), ("usecf", "OPP_USE_CF"),
                                ("use", "OPP_USE"), ("def", "OPP_DEF"), ("pure", "OPP_PURE")):
                 if key in row.props and (flags or row.props[key] != "flags"):
                     props.append(value)

@@ -75,6 +75,17 @@ cdef inline int ea_seg(CPUX86State *env, IROp *op, uint32_t size, int write) noe
         return raise_exception_err(env, EXCP11_ALGN, 0)
     return 0
 
+cdef inline int ea_seg_align(CPUX86State *env, IROp *op, uint32_t size, uint32_t align, int write) noexcept nogil:
+    """ea_seg for operands whose alignment (SDM vol. 3, table 6-7) is not their size."""
+    cdef int seg = (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT
+    cdef uint32_t offset = ea_offset(env, op)
+    if segment_check(env, seg, offset, size, write):
+        return 1
+    env.a0 = <uint32_t> (env.segs[seg].base + offset)
+    if env.hflags & HF_AC and env.a0 & (align - 1):
+        return raise_exception_err(env, EXCP11_ALGN, 0)
+    return 0
+
 
 # ---- ways out
 cdef inline uintptr_t op_fault(CPUX86State *env, IROp *op) noexcept nogil:
