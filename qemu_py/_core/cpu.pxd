@@ -154,6 +154,7 @@ cdef enum:
     HF_TS = 1 << 17
     HF_OSFXSR = 1 << 18
     HF_SMM = 1 << 19
+    HF_ONE_INSN = (1 << 10) | (1 << 11) | (1 << 22)     # TF, INHIBIT_IRQ, RF: TBs of one instruction, never chained
     HF_LMA = 1 << 20            # room for long mode
     HF_CS64 = 1 << 21
     HF_RF = 1 << 22             # EFLAGS.RF while the guest has instruction breakpoints: one instruction runs without them
@@ -312,6 +313,8 @@ cdef enum:                      # TranslationBlock.cflags
     CF_NOCACHE = 0x10000        # not entered in any table; run once
     CF_USE_ICOUNT = 0x20000     # head op charges env.icount_budget
     CF_SINGLE = 0x40000         # the debugger steps: one instruction, then EXCP_DEBUG
+    CF_NOBP = 0x80000           # breakpoints are passed over (going on from one)
+    CF_NO_STEP = 0x100000       # no single-step trap behind this instruction (INT n, MOV SS)
 
 cdef enum:
     TB_JMP_CACHE_BITS = 12
@@ -420,7 +423,7 @@ cdef struct CPUX86State:
     uint32_t smbase
     uint32_t smi_pending_blocked
     uint32_t sipi_vector
-    uint32_t inhibit_pad
+    uint32_t stop_request       # leave cpu_exec (set with exit_request)
     uint32_t bare               # a CPU without a machine: exceptions may be returned to the caller
 
     # ---- x87 and SSE
@@ -438,6 +441,9 @@ cdef struct CPUX86State:
     uint16_t ferr               # FERR# asserted (CR0.NE clear)
     uint64_t fpip
     uint64_t fpdp
+    uint32_t tb_cflags          # cflags of the TBs that this CPU makes
+    uint32_t sse_live           # the host's MXCSR holds the guest's (x86/mxcsr.pxd)
+    uint32_t host_mxcsr         # to be put back
 
     # ---- MSRs
     uint64_t msr_apic_base

@@ -1,0 +1,179 @@
+"""Moves, shuffles, MXCSR (ops/sse_move.tbl; SDM vol. 1, 10.4.1, 10.4.4, 11.4.1 and 11.6.6).
+
+Non-temporal stores are plain stores and the fences do nothing: the host keeps the guest's order.
+"""
+from qemu_py._core.cpu cimport CPUTLBEntry, CPUX86State, EXCP0D_GPF, EXCP11_ALGN, HF_AC, IROp, TARGET_PAGE_MASK, XMMReg
+from qemu_py._core.ir.builder cimport xmmt_off
+from qemu_py._core.ir.interp cimport *
+from qemu_py._core.ir.table cimport *
+from qemu_py._core.softmmu cimport (host_rw, ld8, ld16, ld32, ld64, ld128, probe_write, st8, st32, st64,
+                                    st128, tlb_entry)
+from qemu_py._core.x86.mxcsr cimport *
+from qemu_py._core.x86.simd cimport *
+from qemu_py._core.x86.state cimport raise_exception_err, segment_check
+
+cdef extern from "<emmintrin.h>" nogil:
+    ctypedef struct __m128:
+        pass
+    __m128 _mm_loadu_ps(const float *p)
+    __m128d _mm_loadu_pd(const double *p)
+    int _mm_movemask_ps(__m128 v)
+    int _mm_movemask_pd(__m128d v)
+
+# PSHUFB controls of PSHUFD, PSHUFLW and PSHUFHW, by their immediate
+cdef uint8_t[256][16] dword_control
+cdef uint8_t[256][16] low_word_control
+cdef uint8_t[256][16] high_word_control
+
+
+def _fill():
+    for imm in range(256):
+        for i in range(16):
+            dword_control[imm][i] = (imm >> (i >> 2) * 2 & 3) * 4 + (i & 3)
+            low_word_control[imm][i] = (imm >> (i >> 1) * 2 & 3) * 2 + (i & 1) if i < 8 else i
+            high_word_control[imm][i] = (imm >> (i - 8 >> 1) * 2 & 3) * 2 + (i & 1) + 8 if i >= 8 else i
+
+
+_fill()
+
+
+cdef inline __m128i control(uint8_t[16] *table, int64_t imm) noexcept nogil:
+    return _mm_loadu_si128(<const __m128i *> table[imm & 0xFF])
+
+
+cdef inline __m128 lx_ps(CPUX86State *env, uint16_t off) noexcept nogil:
+    return _mm_loadu_ps(<float *> x_at(env, off))
+
+
+cdef inline __m128d lx_pd(CPUX86State *env, uint16_t off) noexcept nogil:
+    return _mm_loadu_pd(<double *> x_at(env, off))
+
+
+cdef inline XMMReg *xmm_at(CPUX86State *env, uint16_t off) noexcept nogil:
+    return <XMMReg *> (<uint8_t *> env + off)
+
+
+cdef inline const uint8_t *host_r(CPUX86State *env, uint64_t va, int size) noexcept nogil:
+    """Host address of an operand that the TLB knows, or NULL."""
+    cdef CPUTLBEntry *e = tlb_entry(env, va)
+    if e.addr_read == (((va + size - 1) & TARGET_PAGE_MASK) | env.tlb_epoch):
+        return <const uint8_t *> <uintptr_t> (e.addend + va)
+    return NULL
+
+
+cdef inline int misaligned(CPUX86State *env, uint64_t va) noexcept nogil:
+    """#GP(0) unless va is a multiple of 16."""
+    if va & 15:
+        return raise_exception_err(env, EXCP0D_GPF, 0)
+    return 0
+
+
+cdef int ea16(CPUX86State *env, IROp *op, bint write) noexcept nogil:
+    """Linear address of a 16-byte operand to env.a0, checked for limit and type only."""
+    cdef int seg = (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT
+    cdef uint32_t offset = ea_offset(env, op)
+    if segment_check(env, seg, offset, 16, write):
+        return 1
+    env.a0 = <uint32_t> (env.segs[seg].base + offset)
+    return 0
+
+
+# An access that the TLB cannot answer at once. They end as an op's function does.
+cdef uintptr_t slow_ld16(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
+    if ld128(env, va, &xmm_at(env, op.a).q[0]):
+        return op_fault(env, op)
+    return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t slow_ld16_al(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
+    if misaligned(env, va) or ld128(env, va, &xmm_at(env, op.a).q[0]):
+        return op_fault(env, op)
+    return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t slow_ld8(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
+    if ld64(env, va, &xmm_at(env, op.a).q[0]):
+        return op_fault(env, op)
+    return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t slow_ld8_z(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
+    if ld64(env, va, &xmm_at(env, op.a).q[0]):
+        return op_fault(env, op)
+    xmm_at(env, op.a).q[1] = 0
+    return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t slow_ld4_z(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
+    cdef int64_t loaded = ld32(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    sx(env, op.a, _mm_cvtsi64_si128(loaded))
+    return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t slow_st16(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
+    if st128(env, va, &xmm_at(env, op.a).q[0]):
+        return op_fault(env, op)
+    return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t slow_st16_al(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
+    if misaligned(env, va) or st128(env, va, &xmm_at(env, op.a).q[0]):
+        return op_fault(env, op)
+    return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t slow_st8(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
+    if st64(env, va, r64(env, op.a)):
+        return op_fault(env, op)
+    return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t slow_st4(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
+    if st32(env, va, r32(env, op.a)):
+        return op_fault(env, op)
+    return op[1].fn(env, op + 1)
+
+
+cdef int mask_store(CPUX86State *env, IROp *op, uint32_t size) noexcept nogil:
+    cdef uint8_t *data = <uint8_t *> env + op.a
+    cdef uint8_t *mask = <uint8_t *> env + op.imm
+    cdef int seg = (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT
+    cdef uint32_t offset = ea_offset(env, op)
+    cdef uint32_t i
+    cdef uint32_t first = size
+    cdef uint32_t last = 0
+    cdef uint64_t va
+    for i in range(size):
+        if mask[i] & 0x80:
+            last = i
+            if first == size:
+                first = i
+    va = <uint32_t> (env.segs[seg].base + offset)
+    if env.hflags & HF_AC and va & 7:
+        return raise_exception_err(env, EXCP11_ALGN, 0)
+    if first == size:
+        return 0            # an empty mask: no access, no fault
+    if segment_check(env, seg, offset + first, last - first + 1, True):
+        return 1
+    if probe_write(env, <uint32_t> (va + first), last - first + 1, env.mmu_idx):
+        return 1
+    for i in range(first, last + 1):
+        if mask[i] & 0x80 and st8(env, <uint32_t> (va + i), data[i]):
+            return 1        # a store into running code: it is done again, byte for byte the same
+    return 0
+
+
+cdef int load_mxcsr(CPUX86State *env, uint32_t value) noexcept nogil:
+    """LDMXCSR: #GP(0) for a reserved bit."""
+    if value & ~<uint32_t> MXCSR_VALID:
+        return raise_exception_err(env, EXCP0D_GPF, 0)
+    sse_leave(env)
+    env.mxcsr = value
+    return 0
+
+
+include "../gen/interp_sse_move.pxi"
+
+register_sse_move_ops(op_table())
