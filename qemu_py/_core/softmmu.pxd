@@ -20,6 +20,11 @@ cdef enum:
     ACCESS_WRITE = 1
     ACCESS_CODE = 2
 
+# env.watchpoint_flags after a hit: the BP_* flags of all that were hit, and for the guest's own (BP_CPU)
+# a bit for each debug register from here on. Nonzero means a hit; cpu_exec clears it.
+cdef enum:
+    WATCH_DR_SHIFT = 16
+
 # ---- cold halves (softmmu.pyx)
 cdef int64_t ld_slow(CPUX86State *env, uint64_t va, int size, int mmu_idx) noexcept nogil
 cdef int ld64_slow(CPUX86State *env, uint64_t va, uint64_t *out, int mmu_idx) noexcept nogil

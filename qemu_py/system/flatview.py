@@ -11,7 +11,6 @@ Two flat views are compared so that listeners hear of changes only.
 """
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -68,14 +67,25 @@ class FlatView:
     def __len__(self) -> int:
         return len(self.ranges)
 
+    def index(self, addr: int) -> int:
+        """The last range that begins at or below an address; -1: none does."""
+        lo, hi = 0, len(self.ranges)
+        while lo < hi:
+            middle = (lo + hi) // 2
+            if self.ranges[middle].addr <= addr:
+                lo = middle + 1
+            else:
+                hi = middle
+        return lo - 1
+
     def lookup(self, addr: int) -> FlatRange | None:
         """The range that holds an address."""
-        i = bisect_right(self.ranges, addr, key=lambda fr: fr.addr) - 1
+        i = self.index(addr)
         return self.ranges[i] if i >= 0 and addr < self.ranges[i].end else None
 
     def overlapping(self, start: int, end: int) -> Iterator[FlatRange]:
         """The ranges that touch [start, end)."""
-        i = max(bisect_right(self.ranges, start, key=lambda fr: fr.addr) - 1, 0)
+        i = max(self.index(start), 0)
         while i < len(self.ranges) and self.ranges[i].addr < end:
             if self.ranges[i].end > start:
                 yield self.ranges[i]
@@ -83,7 +93,7 @@ class FlatView:
 
     def fill(self, mr: MemoryRegion, base: int, start: int, end: int, readonly: bool) -> None:
         """Put a leaf whose first byte is at `base` into the gaps of [start, end)."""
-        i = max(bisect_right(self.ranges, start, key=lambda fr: fr.addr) - 1, 0)
+        i = max(self.index(start), 0)
         while start < end:
             while i < len(self.ranges) and self.ranges[i].end <= start:
                 i += 1

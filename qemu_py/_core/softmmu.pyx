@@ -1,0 +1,857 @@
+"""Guest memory: page walks, TLB fills, and every access that the inline hit path does not take.
+
+Sources: SDM vol. 3, chapter 4 (paging), 4.6 (access rights), 4.7 (#PF error code), 4.8 (A and D
+bits), 4.10 (TLBs).
+
+An access that misses the inline compare ends in one of: a TLB fill and then the plain access; an I/O
+slot (io_readl ...); RAM whose writes must be seen (notdirty_mem_writel ...); a page fault. One that
+crosses a page is all or nothing: both pages are translated, and code on both is dealt with, before a
+byte moves.
+
+tlb_flush is one addition: tags carry an epoch. Global pages (CR4.PGE) are flushed with the rest,
+which the SDM allows at any time. An INVLPG inside the range that 2 and 4 MiB pages are known to cover
+flushes everything, since each is held as many 4 KiB entries.
+
+Not modelled: PCIDs, SMEP and SMAP, protection keys, memory types (everything is write-back), the
+paging-structure caches. The A and D bits are set without a locked cycle: CPUs take turns.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdio cimport snprintf
+from libc.string cimport memcpy, memset
+from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
+from cpython.memoryview cimport PyMemoryView_FromMemory
+
+from qemu_py._core.cpu cimport (
+    ALL_DIRTY_FLAGS, AddressSpaceDispatch, BP_CPU, BP_MEM_READ, BP_MEM_WRITE, CODE_DIRTY_FLAG, CPUF_NX,
+    CPUF_PAE, CPUF_PSE36, CPUWatchpoint, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, EXCP0E_PAGE, EXCP_UNMAPPED,
+    HF_LMA, IOTLBEntry, MMU_USER_IDX, NB_MMU_MODES, PHYS_IO, PHYS_RAM, PHYS_ROM, PHYS_SUBPAGE,
+    PHYS_UNASSIGNED, PhysPageDesc, RAM_ADDR_INVALID, TARGET_PAGE_SIZE, TLB_FLAGS, TLB_INVALID, TLB_MMIO,
+    TLB_NOTDIRTY, TLB_WATCH)
+from qemu_py._core.dirty cimport mark_written, page_has_code, tlb_flush_all, tlb_flush_env, tlb_note_writable
+from qemu_py._core.dispatch cimport (
+    CPU_LOG_MMU, PhysMap, core_log, io_read, io_write, phys_page_find, qemu_loglevel)
+from qemu_py._core.x86.state cimport raise_exception_err
+
+cdef extern from *:
+    """
+    #define QP_NO_TAG (~(uint64_t)0)        /* equals no page | epoch: its low bits are set */
+    #define QP_UNMAPPED (~(uint64_t)0)
+    """
+    uint64_t NO_TAG "QP_NO_TAG"
+    uint64_t UNMAPPED "QP_UNMAPPED"
+
+# Bits of paging-structure entries, SDM vol. 3, tables 4-4 to 4-6 and 4-8 to 4-11
+cdef enum:
+    PG_P = 1 << 0
+    PG_RW = 1 << 1
+    PG_US = 1 << 2
+    PG_A = 1 << 5
+    PG_D = 1 << 6
+    PG_PS = 1 << 7
+
+# #PF error code, SDM vol. 3, figure 4-12
+cdef enum:
+    PF_P = 1 << 0
+    PF_WR = 1 << 1
+    PF_US = 1 << 2
+    PF_RSVD = 1 << 3
+    PF_ID = 1 << 4
+
+cdef enum:
+    MSR_EFER_NXE = 1 << 11
+
+
+cdef struct Translation:
+    uint64_t phys               # of the 4 KiB page
+    uint32_t prot               # PROT_*
+    uint32_t large              # log2 of the page's size, when larger than 4 KiB
+
+cdef enum:
+    PROT_READ = 1
+    PROT_WRITE = 2
+    PROT_EXEC = 4
+    PROT_DIRTY = 8              # D is set (or there is none): a write needs no walk
+
+
+# ---------------------------------------------------------------- physical accesses
+cdef inline uint8_t *ram_of(CPUX86State *env, uint64_t pa, PhysPageDesc **page) noexcept nogil:
+    """Host address when pa (A20 applied) is plain RAM."""
+    cdef PhysPageDesc *p = phys_page_find(env.dispatch, pa)
+    page[0] = p
+    if p != NULL and p.kind == PHYS_RAM:
+        return p.host + (pa & 0xFFF)
+    return NULL
+
+
+cdef inline void ram_stored(AddressSpaceDispatch *d, uint64_t ram_addr, uint64_t size) noexcept nogil:
+    """Bytes of one RAM page changed, not by an instruction's store: drop code, set dirty bits."""
+    if d.phys_dirty[ram_addr >> 12] != ALL_DIRTY_FLAGS:
+        if page_has_code(d, ram_addr) and d.tbx != NULL and d.tbx.invalidate_range != NULL:
+            d.tbx.invalidate_range(d.tbx, d, ram_addr, ram_addr + size)
+        mark_written(d, ram_addr)
+
+
+cdef uint64_t ld_phys(CPUX86State *env, uint64_t pa, int size) noexcept nogil:
+    cdef PhysPageDesc *p
+    cdef uint64_t value = 0
+    cdef int i
+    pa &= env.a20_mask
+    if (pa & 0xFFF) + size > TARGET_PAGE_SIZE:
+        for i in range(size):
+            value |= ld_phys(env, pa + i, 1) << (8 * i)
+        return value
+    p = phys_page_find(env.dispatch, pa)
+    if p != NULL and (p.kind == PHYS_RAM or p.kind == PHYS_ROM):
+        memcpy(&value, p.host + (pa & 0xFFF), size)
+        return value
+    return io_read(env.dispatch, p.slot if p != NULL else 0, pa, size)
+
+
+cdef void st_phys(CPUX86State *env, uint64_t pa, uint64_t value, int size) noexcept nogil:
+    cdef PhysPageDesc *p
+    cdef int i
+    pa &= env.a20_mask
+    if (pa & 0xFFF) + size > TARGET_PAGE_SIZE:
+        for i in range(size):
+            st_phys(env, pa + i, (value >> (8 * i)) & 0xFF, 1)
+        return
+    p = phys_page_find(env.dispatch, pa)
+    if p != NULL and p.kind == PHYS_RAM:
+        memcpy(p.host + (pa & 0xFFF), &value, size)
+        ram_stored(env.dispatch, p.ram_addr + (pa & 0xFFF), size)
+    elif p == NULL or p.kind != PHYS_ROM or p.slot:
+        io_write(env.dispatch, p.slot if p != NULL else 0, pa, value, size)
+
+
+# ---------------------------------------------------------------- page walk
+cdef inline uint64_t pte_load(CPUX86State *env, uint64_t pa, int size, uint8_t **host, uint64_t *ram_addr) noexcept nogil:
+    """A paging-structure entry, and where it is when that is plain RAM."""
+    cdef PhysPageDesc *p
+    host[0] = ram_of(env, pa, &p)
+    if host[0] == NULL:
+        return ld_phys(env, pa, size)
+    ram_addr[0] = p.ram_addr + (pa & 0xFFF)
+    return (<uint64_t *> host[0])[0] if size == 8 else (<uint32_t *> host[0])[0]
+
+
+cdef inline void pte_set(CPUX86State *env, uint64_t pa, uint64_t entry, uint8_t *host, uint64_t ram_addr) noexcept nogil:
+    """Write back an entry's A and D bits: they are in its low byte."""
+    if host == NULL:
+        st_phys(env, pa, entry & 0xFF, 1)
+    else:
+        host[0] = <uint8_t> entry
+        ram_stored(env.dispatch, ram_addr, 1)
+
+
+cdef inline uint64_t phys_addr_mask(CPUX86State *env) noexcept nogil:
+    """MAXPHYADDR as a mask: 36 bits where the model has PAE or PSE-36."""
+    if env.features & (CPUF_PAE | CPUF_PSE36):
+        return (<uint64_t> 1 << 36) - 1
+    return 0xFFFFFFFFU
+
+
+cdef int page_walk(CPUX86State *env, uint64_t va, int access, int mmu_idx, bint quiet, Translation *t) noexcept nogil:
+    """Translate; -1: done, else the #PF error code. `quiet`: ignore rights, touch no A or D bit."""
+    cdef uint64_t pde_addr, pte_addr, pde, pte, pdpte, rights, nx = 0, reserved
+    cdef uint8_t *pde_host
+    cdef uint8_t *pte_host
+    cdef uint64_t pde_ram, pte_ram
+    cdef bint pae = (env.cr[4] & CR4_PAE) != 0
+    cdef bint user = mmu_idx == MMU_USER_IDX
+    cdef bint is_write = access == ACCESS_WRITE
+    cdef bint nxe = pae and (env.msr_efer & MSR_EFER_NXE) != 0
+    cdef int error = (PF_WR if is_write else 0) | (PF_US if user else 0) | (PF_ID if nxe and access == ACCESS_CODE else 0)
+    cdef int size = 8 if pae else 4
+    t.large = 0
+    if not (env.cr[0] & CR0_PG):
+        t.phys = va & env.a20_mask & TARGET_PAGE_MASK
+        t.prot = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_DIRTY
+        return -1
+
+    if pae:
+        pdpte = env.pdpte[(va >> 30) & 3]
+        if not (pdpte & PG_P):
+            return error
+        reserved = <uint64_t> 0x7FFFFFFFFFFFF000U & ~phys_addr_mask(env)
+        if not nxe:
+            reserved |= <uint64_t> 1 << 63
+        pde_addr = (pdpte & phys_addr_mask(env) & TARGET_PAGE_MASK) + ((va >> 18) & 0xFF8)
+    else:
+        reserved = 0
+        pde_addr = (env.cr[3] & 0xFFFFF000U) + ((va >> 20) & 0xFFC)
+    pde_addr &= env.a20_mask
+    pde = pte_load(env, pde_addr, size, &pde_host, &pde_ram)
+    if not (pde & PG_P):
+        return error
+
+    if pde & PG_PS and (pae or env.cr[4] & CR4_PSE):
+        pte_host = NULL
+        if pae:
+            reserved |= 0x1FE000
+            t.large = 21
+            t.phys = (pde & phys_addr_mask(env) & ~<uint64_t> 0x1FFFFF) | (va & 0x1FF000)
+        else:
+            # PSE-36: bits 13-20 of the entry are bits 32-39 of the address (as many as there are)
+            t.large = 22
+            t.phys = (pde & 0xFFC00000U) | (va & 0x3FF000)
+            if env.features & CPUF_PSE36:
+                t.phys |= ((pde >> 13) & 0xF) << 32
+                reserved = 0x3E0000
+            else:
+                reserved = 0x3FE000
+        if pde & reserved and not quiet:
+            return error | PF_P | PF_RSVD
+        rights = pde
+        nx = pde >> 63
+        pte = pde
+        pte_addr = pde_addr
+        pte_host = pde_host
+        pte_ram = pde_ram
+    else:
+        if pde & reserved and not quiet:
+            return error | PF_P | PF_RSVD
+        if pae:
+            pte_addr = (pde & phys_addr_mask(env) & TARGET_PAGE_MASK) + ((va >> 9) & 0xFF8)
+        else:
+            pte_addr = (pde & 0xFFFFF000U) + ((va >> 10) & 0xFFC)
+        pte_addr &= env.a20_mask
+        pte = pte_load(env, pte_addr, size, &pte_host, &pte_ram)
+        if not (pte & PG_P):
+            return error
+        if pte & reserved and not quiet:
+            return error | PF_P | PF_RSVD
+        rights = pde & pte
+        nx = (pde | pte) >> 63
+        t.phys = (pte & phys_addr_mask(env) if pae else pte & 0xFFFFF000U) & TARGET_PAGE_MASK
+
+    t.phys &= env.a20_mask
+    if quiet:
+        t.prot = PROT_READ
+        return -1
+
+    t.prot = PROT_READ
+    if rights & PG_RW or (not user and not (env.cr[0] & CR0_WP)):
+        t.prot |= PROT_WRITE
+    if not (nxe and nx):
+        t.prot |= PROT_EXEC
+    if user and not (rights & PG_US):
+        return error | PF_P
+    if is_write and not (t.prot & PROT_WRITE):
+        return error | PF_P
+    if access == ACCESS_CODE and not (t.prot & PROT_EXEC):
+        return error | PF_P
+
+    # Nothing can fault any more: mark the entries.
+    if t.large == 0 and not (pde & PG_A):
+        pte_set(env, pde_addr, pde | PG_A, pde_host, pde_ram)
+    if is_write and not (pte & PG_D):
+        pte |= PG_D | PG_A
+        pte_set(env, pte_addr, pte, pte_host, pte_ram)
+    elif not (pte & PG_A):
+        pte |= PG_A
+        pte_set(env, pte_addr, pte, pte_host, pte_ram)
+    if pte & PG_D:
+        t.prot |= PROT_DIRTY
+    return -1
+
+
+cdef uint64_t cpu_get_phys_page_debug(CPUX86State *env, uint64_t va) noexcept nogil:
+    cdef Translation t
+    if page_walk(env, va, ACCESS_READ, 0, True, &t) >= 0:
+        return UNMAPPED
+    return t.phys | (va & 0xFFF)
+
+
+# ---------------------------------------------------------------- TLB
+cdef void tlb_add_large_page(CPUX86State *env, uint64_t va, uint32_t log2_size) noexcept nogil:
+    """Grow the recorded range until it covers the page as well."""
+    cdef uint64_t mask = ~((<uint64_t> 1 << log2_size) - 1)
+    if env.large_page_mask == 0:
+        env.large_page_addr = va & mask
+        env.large_page_mask = mask
+        return
+    mask &= env.large_page_mask
+    while (env.large_page_addr ^ va) & mask:
+        mask <<= 1
+    env.large_page_addr &= mask
+    env.large_page_mask = mask
+
+
+cdef void tlb_set_page(CPUX86State *env, uint64_t va, Translation *t, int mmu_idx) noexcept nogil:
+    cdef AddressSpaceDispatch *d = env.dispatch
+    cdef uint32_t index = (va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1)
+    cdef CPUTLBEntry *e = &env.tlb[mmu_idx][index]
+    cdef IOTLBEntry *io = &env.iotlb[mmu_idx][index]
+    cdef PhysPageDesc *p = phys_page_find(d, t.phys)
+    cdef uint64_t page = va & TARGET_PAGE_MASK
+    cdef uint64_t tag = page | env.tlb_epoch
+    cdef uint64_t read_tag = tag, write_tag = tag
+    cdef uint32_t kind = p.kind if p != NULL else PHYS_UNASSIGNED
+    cdef uint32_t i, watched
+    cdef CPUWatchpoint *w
+
+    if t.large:
+        tlb_add_large_page(env, va, t.large)
+    io.phys = t.phys
+    io.kind = kind
+    io.slot = p.slot if p != NULL else 0
+    if kind == PHYS_RAM:
+        io.ram_addr = p.ram_addr
+        e.addend = <uint64_t> <uintptr_t> p.host - page
+        if d.phys_dirty[p.ram_addr >> 12] != ALL_DIRTY_FLAGS:
+            write_tag |= TLB_NOTDIRTY
+    elif kind == PHYS_ROM:
+        io.ram_addr = p.ram_addr
+        e.addend = <uint64_t> <uintptr_t> p.host - page
+        write_tag |= TLB_MMIO
+    else:
+        io.ram_addr = RAM_ADDR_INVALID
+        e.addend = 0
+        read_tag |= TLB_MMIO
+        write_tag |= TLB_MMIO
+
+    e.addr_code = read_tag if t.prot & PROT_EXEC else NO_TAG
+    if env.nb_watchpoints:
+        for i in range(env.nb_watchpoints):
+            w = &env.watchpoints[i]
+            if w.vaddr <= page + 0xFFF and w.vaddr + w.len > page:
+                if w.flags & BP_MEM_READ:
+                    read_tag |= TLB_WATCH
+                write_tag |= TLB_WATCH      # a read-modify-write looks at this tag only
+    e.addr_read = read_tag
+    if (t.prot & (PROT_WRITE | PROT_DIRTY)) != (PROT_WRITE | PROT_DIRTY):
+        write_tag = NO_TAG
+    e.addr_write = write_tag
+    if write_tag == tag:
+        tlb_note_writable(env, p.ram_addr, mmu_idx, index)
+
+
+cdef int tlb_fill(CPUX86State *env, uint64_t va, int access, int mmu_idx) noexcept nogil:
+    cdef Translation t
+    cdef int error = page_walk(env, va, access, mmu_idx, False, &t)
+    env.tlb_fill_count += 1
+    if error >= 0:
+        env.cr[2] = va
+        if (qemu_loglevel | env.log_mask) & CPU_LOG_MMU:
+            log_fault(env, va, error)
+        return raise_exception_err(env, EXCP0E_PAGE, error)
+    tlb_set_page(env, va, &t, mmu_idx)
+    if (qemu_loglevel | env.log_mask) & CPU_LOG_MMU:
+        log_fill(env, va, &t, mmu_idx)
+    return 0
+
+
+cdef void log_fault(CPUX86State *env, uint64_t va, int error) noexcept nogil:
+    cdef char text[100]
+    snprintf(text, 100, "page fault at %08llx error code %04x cr3 %08llx\n",
+             <unsigned long long> va, error, <unsigned long long> env.cr[3])
+    core_log(env, CPU_LOG_MMU, text)
+
+
+cdef void log_fill(CPUX86State *env, uint64_t va, Translation *t, int mmu_idx) noexcept nogil:
+    cdef char text[100]
+    snprintf(text, 100, "tlb fill %08llx -> %010llx prot %c%c%c mmu_idx %d\n",
+             <unsigned long long> (va & TARGET_PAGE_MASK), <unsigned long long> t.phys, c"r",
+             c"w" if t.prot & PROT_WRITE else c"-", c"x" if t.prot & PROT_EXEC else c"-", mmu_idx)
+    core_log(env, CPU_LOG_MMU, text)
+
+
+cdef void tlb_flush(CPUX86State *env) noexcept nogil:
+    tlb_flush_env(env)
+
+
+cdef void tlb_flush_page(CPUX86State *env, uint64_t va) noexcept nogil:
+    cdef uint32_t index = (va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1)
+    cdef uint64_t tag = (va & TARGET_PAGE_MASK) | env.tlb_epoch
+    cdef CPUTLBEntry *e
+    cdef int mode
+    if env.large_page_mask and (va & env.large_page_mask) == env.large_page_addr:
+        tlb_flush_env(env)
+        return
+    for mode in range(NB_MMU_MODES):
+        e = &env.tlb[mode][index]
+        if ((e.addr_read & ~<uint64_t> TLB_FLAGS) == tag or (e.addr_write & ~<uint64_t> TLB_FLAGS) == tag
+                or (e.addr_code & ~<uint64_t> TLB_FLAGS) == tag):
+            e.addr_read = NO_TAG
+            e.addr_write = NO_TAG
+            e.addr_code = NO_TAG
+    env.link_epoch += 1
+    if env.tbx != NULL and env.tbx.flush_jmp_cache != NULL:
+        env.tbx.flush_jmp_cache(env, va)
+
+
+# ---------------------------------------------------------------- one page's part of an access
+cdef struct Piece:              # all that is needed of an entry: a callback may flush the TLB
+    uint64_t va
+    uint64_t phys
+    uint64_t ram_addr
+    uint8_t *host
+    CPUTLBEntry *entry
+    uint32_t size
+    uint32_t kind
+    uint32_t slot
+    uint32_t flags              # TLB_*
+    int mmu_idx
+
+
+cdef inline uint64_t next_page(CPUX86State *env, uint64_t va) noexcept nogil:
+    """Linear address of the page behind va's; 32-bit guests wrap at 4 GiB."""
+    va = (va & TARGET_PAGE_MASK) + TARGET_PAGE_SIZE
+    return va if env.hflags & HF_LMA else va & 0xFFFFFFFFU
+
+
+cdef int raise_unmapped(CPUX86State *env, uint64_t pa, uint32_t size, int access) noexcept nogil:
+    env.unmapped_addr = pa
+    env.unmapped_size = size
+    env.unmapped_write = access == ACCESS_WRITE
+    return raise_exception_err(env, EXCP_UNMAPPED, 0)
+
+
+cdef inline int find_piece(CPUX86State *env, uint64_t va, uint32_t size, int access, int mmu_idx, Piece *p) noexcept nogil:
+    """Translate `size` bytes that lie in one page. Nonzero: exception pending."""
+    cdef uint32_t index = (va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1)
+    cdef CPUTLBEntry *e = &env.tlb[mmu_idx][index]
+    cdef IOTLBEntry *io = &env.iotlb[mmu_idx][index]
+    cdef uint64_t want = (va & TARGET_PAGE_MASK) | env.tlb_epoch
+    cdef uint64_t *tag = (&e.addr_write if access == ACCESS_WRITE else
+                          &e.addr_read if access == ACCESS_READ else &e.addr_code)
+    if (tag[0] & ~<uint64_t> TLB_FLAGS) != want and tlb_fill(env, va, access, mmu_idx):
+        return 1
+    p.va = va
+    p.size = size
+    p.flags = <uint32_t> (tag[0] & TLB_FLAGS)
+    p.phys = io.phys | (va & 0xFFF)
+    p.kind = io.kind
+    p.slot = io.slot
+    p.ram_addr = io.ram_addr + (va & 0xFFF)
+    p.host = <uint8_t *> <uintptr_t> (e.addend + va)
+    p.entry = e
+    p.mmu_idx = mmu_idx
+    if p.kind == PHYS_UNASSIGNED and env.bare:
+        return raise_unmapped(env, p.phys, size, access)
+    return 0
+
+
+cdef uint64_t read_io_piece(CPUX86State *env, Piece *p) noexcept nogil:
+    """Up to 8 bytes from a device: one access if it is a natural size, else bytes."""
+    cdef uint64_t value = 0
+    cdef uint32_t i
+    if p.size == 1 or p.size == 2 or p.size == 4 or p.size == 8:
+        return io_read(env.dispatch, p.slot, p.phys, p.size)
+    for i in range(p.size):
+        value |= io_read(env.dispatch, p.slot, p.phys + i, 1) << (8 * i)
+    return value
+
+
+cdef void write_io_piece(CPUX86State *env, Piece *p, uint64_t value) noexcept nogil:
+    cdef uint32_t i
+    if p.kind == PHYS_ROM and p.slot == 0:
+        return
+    if p.size == 1 or p.size == 2 or p.size == 4 or p.size == 8:
+        io_write(env.dispatch, p.slot, p.phys, value, p.size)
+        return
+    for i in range(p.size):
+        io_write(env.dispatch, p.slot, p.phys + i, (value >> (8 * i)) & 0xFF, 1)
+
+
+cdef inline int before_store(CPUX86State *env, Piece *p) noexcept nogil:
+    """Deal with translated code where the store goes. Nonzero: the running TB is hit."""
+    if p.flags & TLB_NOTDIRTY and page_has_code(env.dispatch, p.ram_addr):
+        return env.tbx.invalidate_fast(env, p.ram_addr, p.size)
+    return 0
+
+
+cdef void notdirty_mem_write(CPUX86State *env, Piece *p, const uint8_t *src) noexcept nogil:
+    """Store to RAM whose writes must be seen; once all dirty bits are set the entry is fast again."""
+    cdef AddressSpaceDispatch *d = env.dispatch
+    memcpy(p.host, src, p.size)
+    mark_written(d, p.ram_addr)
+    if d.phys_dirty[p.ram_addr >> 12] == ALL_DIRTY_FLAGS:
+        p.entry.addr_write &= ~<uint64_t> TLB_NOTDIRTY
+        if not (p.flags & TLB_WATCH):
+            tlb_note_writable(env, p.ram_addr, p.mmu_idx, (p.va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1))
+
+
+cdef int notdirty_mem_writeb(CPUX86State *env, Piece *p, uint64_t value) noexcept nogil:
+    if before_store(env, p):
+        return 1
+    notdirty_mem_write(env, p, <uint8_t *> &value)
+    return 0
+
+
+cdef int notdirty_mem_writew(CPUX86State *env, Piece *p, uint64_t value) noexcept nogil:
+    return notdirty_mem_writeb(env, p, value)
+
+
+cdef int notdirty_mem_writel(CPUX86State *env, Piece *p, uint64_t value) noexcept nogil:
+    return notdirty_mem_writeb(env, p, value)
+
+
+cdef void check_watchpoint(CPUX86State *env, uint64_t va, uint32_t size, uint32_t kind) noexcept nogil:
+    """Data watchpoints are traps: note the hit; cpu_exec reports it after the instruction."""
+    cdef uint32_t i
+    cdef CPUWatchpoint *w
+    for i in range(env.nb_watchpoints):
+        w = &env.watchpoints[i]
+        if w.flags & kind and w.vaddr < va + size and va < w.vaddr + w.len:
+            env.watchpoint_hit = w.vaddr
+            env.watchpoint_flags |= w.flags
+            if w.flags & BP_CPU:
+                env.watchpoint_flags |= <uint32_t> 1 << (WATCH_DR_SHIFT + ((w.flags >> 8) & 3))
+            env.exit_request = 1
+
+
+# ---------------------------------------------------------------- loads
+cdef int load_pieces(CPUX86State *env, uint64_t va, uint8_t *out, uint32_t size, int mmu_idx) noexcept nogil:
+    """Any load of up to 16 bytes, on one page or two, of any kind. Nonzero: exception pending."""
+    cdef Piece pieces[2]
+    cdef uint32_t first = TARGET_PAGE_SIZE - (va & 0xFFF), done = 0, step
+    cdef int n = 1, i
+    cdef uint64_t value
+    cdef Piece *p
+    if first > size:
+        first = size
+    if find_piece(env, va, first, ACCESS_READ, mmu_idx, &pieces[0]):
+        return 1
+    if first < size:
+        n = 2
+        if find_piece(env, next_page(env, va), size - first, ACCESS_READ, mmu_idx, &pieces[1]):
+            return 1
+    for i in range(n):
+        p = &pieces[i]
+        if not (p.flags & TLB_MMIO):
+            memcpy(out + done, p.host, p.size)
+            done += p.size
+        elif p.size > 8:
+            step = p.size - 8
+            p.size = 8
+            value = read_io_piece(env, p)
+            memcpy(out + done, &value, 8)
+            p.phys += 8
+            p.size = step
+            value = read_io_piece(env, p)
+            memcpy(out + done + 8, &value, step)
+            done += 8 + step
+        else:
+            value = read_io_piece(env, p)
+            memcpy(out + done, &value, p.size)
+            done += p.size
+    if env.nb_watchpoints:
+        check_watchpoint(env, va, size, BP_MEM_READ)
+    return 0
+
+
+cdef uint64_t io_readb(CPUX86State *env, Piece *p) noexcept nogil:
+    return io_read(env.dispatch, p.slot, p.phys, 1)
+
+
+cdef uint64_t io_readw(CPUX86State *env, Piece *p) noexcept nogil:
+    return io_read(env.dispatch, p.slot, p.phys, 2)
+
+
+cdef uint64_t io_readl(CPUX86State *env, Piece *p) noexcept nogil:
+    return io_read(env.dispatch, p.slot, p.phys, 4)
+
+
+cdef int64_t ld_slow(CPUX86State *env, uint64_t va, int size, int mmu_idx) noexcept nogil:
+    cdef Piece p
+    cdef uint64_t value = 0
+    if (va & 0xFFF) + size > TARGET_PAGE_SIZE or env.nb_watchpoints:
+        if load_pieces(env, va, <uint8_t *> &value, size, mmu_idx):
+            return -1
+        return value
+    if find_piece(env, va, size, ACCESS_READ, mmu_idx, &p):
+        return -1
+    if p.flags & TLB_MMIO:
+        if size == 4:
+            return io_readl(env, &p)
+        return io_readb(env, &p) if size == 1 else io_readw(env, &p)
+    memcpy(&value, p.host, size)
+    return value
+
+
+cdef int ld64_slow(CPUX86State *env, uint64_t va, uint64_t *out, int mmu_idx) noexcept nogil:
+    cdef uint64_t value = 0
+    if load_pieces(env, va, <uint8_t *> &value, 8, mmu_idx):
+        return 1
+    out[0] = value
+    return 0
+
+
+cdef int ld128(CPUX86State *env, uint64_t va, uint64_t *out) noexcept nogil:
+    cdef CPUTLBEntry *e = tlb_entry(env, va)
+    cdef uint64_t *host
+    cdef uint64_t value[2]
+    if e.addr_read == (((va + 15) & TARGET_PAGE_MASK) | env.tlb_epoch):
+        host = <uint64_t *> <uintptr_t> (e.addend + va)
+        out[0] = host[0]
+        out[1] = host[1]
+        return 0
+    if load_pieces(env, va, <uint8_t *> value, 16, env.mmu_idx):
+        return 1
+    out[0] = value[0]
+    out[1] = value[1]
+    return 0
+
+
+cdef int64_t ld_rmw_slow(CPUX86State *env, uint64_t va, int size, int mmu_idx) noexcept nogil:
+    if probe_write(env, va, size, mmu_idx):
+        return -1
+    return ld_slow(env, va, size, mmu_idx)
+
+
+# ---------------------------------------------------------------- stores
+cdef int store_pieces(CPUX86State *env, uint64_t va, const uint8_t *src, uint32_t size, int mmu_idx) noexcept nogil:
+    """Any store of up to 16 bytes. Nonzero: leave; nothing was stored."""
+    cdef Piece pieces[2]
+    cdef uint32_t first = TARGET_PAGE_SIZE - (va & 0xFFF), step
+    cdef int n = 1, i
+    cdef uint64_t value = 0
+    cdef Piece *p
+    if first > size:
+        first = size
+    if find_piece(env, va, first, ACCESS_WRITE, mmu_idx, &pieces[0]):
+        return 1
+    if first < size:
+        n = 2
+        if find_piece(env, next_page(env, va), size - first, ACCESS_WRITE, mmu_idx, &pieces[1]):
+            return 1
+    for i in range(n):
+        if before_store(env, &pieces[i]):
+            return 1
+    for i in range(n):
+        p = &pieces[i]
+        if not (p.flags & TLB_MMIO):
+            if p.flags & TLB_NOTDIRTY:
+                notdirty_mem_write(env, p, src)
+            else:
+                memcpy(p.host, src, p.size)
+            src += p.size
+            continue
+        if p.size > 8:
+            step = p.size - 8
+            p.size = 8
+            memcpy(&value, src, 8)
+            write_io_piece(env, p, value)
+            src += 8
+            p.phys += 8
+            p.size = step
+        memcpy(&value, src, p.size)
+        write_io_piece(env, p, value)
+        src += p.size
+    if env.nb_watchpoints:
+        check_watchpoint(env, va, size, BP_MEM_WRITE)
+    return 0
+
+
+cdef void io_writeb(CPUX86State *env, Piece *p, uint64_t value) noexcept nogil:
+    write_io_piece(env, p, value & 0xFF)
+
+
+cdef void io_writew(CPUX86State *env, Piece *p, uint64_t value) noexcept nogil:
+    write_io_piece(env, p, value & 0xFFFF)
+
+
+cdef int io_writel(CPUX86State *env, Piece *p, uint64_t value) noexcept nogil:
+    """A dword store that the inline path did not take: to a device, or to RAM that is watched."""
+    if p.flags & TLB_MMIO:
+        write_io_piece(env, p, value & 0xFFFFFFFFU)
+        return 0
+    return notdirty_mem_writel(env, p, value)
+
+
+cdef int stl_mmu(CPUX86State *env, uint64_t va, uint32_t value, int mmu_idx) noexcept nogil:
+    cdef Piece p
+    if find_piece(env, va, 4, ACCESS_WRITE, mmu_idx, &p):
+        return 1
+    if p.flags & (TLB_MMIO | TLB_NOTDIRTY):
+        return io_writel(env, &p, value)
+    (<uint32_t *> p.host)[0] = value
+    return 0
+
+
+cdef int stw_mmu(CPUX86State *env, uint64_t va, uint32_t value, int mmu_idx) noexcept nogil:
+    cdef Piece p
+    if find_piece(env, va, 2, ACCESS_WRITE, mmu_idx, &p):
+        return 1
+    if p.flags & TLB_MMIO:
+        io_writew(env, &p, value)
+        return 0
+    if p.flags & TLB_NOTDIRTY:
+        return notdirty_mem_writew(env, &p, value)
+    (<uint16_t *> p.host)[0] = <uint16_t> value
+    return 0
+
+
+cdef int stb_mmu(CPUX86State *env, uint64_t va, uint32_t value, int mmu_idx) noexcept nogil:
+    cdef Piece p
+    if find_piece(env, va, 1, ACCESS_WRITE, mmu_idx, &p):
+        return 1
+    if p.flags & TLB_MMIO:
+        io_writeb(env, &p, value)
+        return 0
+    if p.flags & TLB_NOTDIRTY:
+        return notdirty_mem_writeb(env, &p, value)
+    p.host[0] = <uint8_t> value
+    return 0
+
+
+cdef int st_slow(CPUX86State *env, uint64_t va, uint64_t value, int size, int mmu_idx) noexcept nogil:
+    if size == 8 or (va & 0xFFF) + size > TARGET_PAGE_SIZE or env.nb_watchpoints:
+        return store_pieces(env, va, <uint8_t *> &value, size, mmu_idx)
+    if size == 4:
+        return stl_mmu(env, va, <uint32_t> value, mmu_idx)
+    if size == 2:
+        return stw_mmu(env, va, <uint32_t> value, mmu_idx)
+    return stb_mmu(env, va, <uint32_t> value, mmu_idx)
+
+
+cdef int st128(CPUX86State *env, uint64_t va, uint64_t *value) noexcept nogil:
+    cdef CPUTLBEntry *e = tlb_entry(env, va)
+    cdef uint64_t *host
+    if e.addr_write == (((va + 15) & TARGET_PAGE_MASK) | env.tlb_epoch):
+        host = <uint64_t *> <uintptr_t> (e.addend + va)
+        host[0] = value[0]
+        host[1] = value[1]
+        return 0
+    return store_pieces(env, va, <uint8_t *> value, 16, env.mmu_idx)
+
+
+# ---------------------------------------------------------------- probes
+cdef inline int probe(CPUX86State *env, uint64_t va, uint32_t size, int access, int mmu_idx) noexcept nogil:
+    cdef Piece p
+    cdef uint32_t first = TARGET_PAGE_SIZE - (va & 0xFFF)
+    if size == 0:
+        return 0
+    if first >= size:
+        return find_piece(env, va, size, access, mmu_idx, &p)
+    if find_piece(env, va, first, access, mmu_idx, &p):
+        return 1
+    return find_piece(env, next_page(env, va), size - first, access, mmu_idx, &p)
+
+
+cdef int probe_read(CPUX86State *env, uint64_t va, uint32_t size, int mmu_idx) noexcept nogil:
+    return probe(env, va, size, ACCESS_READ, mmu_idx)
+
+
+cdef int probe_write(CPUX86State *env, uint64_t va, uint32_t size, int mmu_idx) noexcept nogil:
+    return probe(env, va, size, ACCESS_WRITE, mmu_idx)
+
+
+cdef uint8_t *tlb_vaddr_to_host(CPUX86State *env, uint64_t va, int access, int mmu_idx) noexcept nogil:
+    cdef uint32_t index = (va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1)
+    cdef CPUTLBEntry *e = &env.tlb[mmu_idx][index]
+    cdef uint64_t want = (va & TARGET_PAGE_MASK) | env.tlb_epoch
+    cdef uint64_t *tag = (&e.addr_write if access == ACCESS_WRITE else
+                          &e.addr_read if access == ACCESS_READ else &e.addr_code)
+    cdef Translation t
+    if tag[0] != want:
+        if (tag[0] & ~<uint64_t> TLB_FLAGS) == want:
+            return NULL
+        # The walk raises nothing, but setting A (and D, for a write) is right: the caller accesses.
+        if page_walk(env, va, access, mmu_idx, False, &t) >= 0:
+            return NULL
+        tlb_set_page(env, va, &t, mmu_idx)
+        if tag[0] != want:
+            return NULL
+    return <uint8_t *> <uintptr_t> (e.addend + va)
+
+
+# ---------------------------------------------------------------- code
+cdef uint64_t get_page_addr_code(CPUX86State *env, uint64_t va, uint8_t **host, int *fault) noexcept nogil:
+    cdef uint32_t index = (va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1)
+    cdef CPUTLBEntry *e = &env.tlb[env.mmu_idx][index]
+    cdef uint64_t want = (va & TARGET_PAGE_MASK) | env.tlb_epoch
+    fault[0] = 0
+    host[0] = NULL
+    if (e.addr_code & ~<uint64_t> TLB_FLAGS) != want and tlb_fill(env, va, ACCESS_CODE, env.mmu_idx):
+        fault[0] = 1
+        return RAM_ADDR_INVALID
+    if e.addr_code & TLB_MMIO:
+        return RAM_ADDR_INVALID
+    host[0] = <uint8_t *> <uintptr_t> (e.addend + (va & TARGET_PAGE_MASK))
+    return env.iotlb[env.mmu_idx][index].ram_addr
+
+
+cdef int code_fetch8(CPUX86State *env, uint64_t va) noexcept nogil:
+    cdef Piece p
+    if find_piece(env, va, 1, ACCESS_CODE, env.mmu_idx, &p):
+        return -1
+    if p.flags & TLB_MMIO:
+        return <int> (io_read(env.dispatch, p.slot, p.phys, 1) & 0xFF)
+    return p.host[0]
+
+
+# ---------------------------------------------------------------- DMA, for Python
+cdef void physical_rw(AddressSpaceDispatch *d, uint64_t pa, uint8_t *buf, uint64_t length, bint is_write) noexcept nogil:
+    """Bytes between a buffer and guest physical memory, a page at a time; devices get dwords."""
+    cdef PhysPageDesc *p
+    cdef uint64_t count, value
+    cdef int size
+    while length:
+        count = TARGET_PAGE_SIZE - (pa & 0xFFF)
+        if count > length:
+            count = length
+        p = phys_page_find(d, pa)
+        if p != NULL and (p.kind == PHYS_RAM or (p.kind == PHYS_ROM and not is_write)):
+            if is_write:
+                memcpy(p.host + (pa & 0xFFF), buf, count)
+                ram_stored(d, p.ram_addr + (pa & 0xFFF), count)
+            else:
+                memcpy(buf, p.host + (pa & 0xFFF), count)
+        elif not (p != NULL and p.kind == PHYS_ROM and p.slot == 0):
+            size = 8 if count >= 8 and pa & 7 == 0 else 4 if count >= 4 and pa & 3 == 0 else 2 if count >= 2 and pa & 1 == 0 else 1
+            count = size
+            if is_write:
+                value = 0
+                memcpy(&value, buf, size)
+                io_write(d, p.slot if p != NULL else 0, pa, value, size)
+            else:
+                value = io_read(d, p.slot if p != NULL else 0, pa, size)
+                memcpy(buf, &value, size)
+        pa += count
+        buf += count
+        length -= count
+
+
+def cpu_physical_memory_rw(PhysMap physmap not None, uint64_t addr, buf, bint is_write):
+    """Copy `buf` to guest physical memory, or fill it from there."""
+    cdef const uint8_t[::1] source
+    cdef uint8_t[::1] target
+    if is_write:
+        source = memoryview(buf).cast("B")
+        if source.shape[0]:
+            physical_rw(physmap.d, addr, <uint8_t *> &source[0], source.shape[0], True)
+    else:
+        target = memoryview(buf).cast("B")
+        if target.shape[0]:
+            physical_rw(physmap.d, addr, &target[0], target.shape[0], False)
+    physmap.raise_pending()
+
+
+def cpu_physical_memory_map(PhysMap physmap not None, uint64_t addr, uint64_t length):
+    """A memoryview of RAM that is contiguous in the host, at most `length` bytes; None: no RAM there."""
+    cdef PhysPageDesc *p = phys_page_find(physmap.d, addr)
+    cdef PhysPageDesc *following
+    cdef uint64_t count
+    cdef uint8_t *host
+    if p == NULL or p.kind != PHYS_RAM or length == 0:
+        return None
+    host = p.host + (addr & 0xFFF)
+    count = TARGET_PAGE_SIZE - (addr & 0xFFF)
+    while count < length:
+        following = phys_page_find(physmap.d, addr + count)
+        if following == NULL or following.kind != PHYS_RAM or following.host != host + count:
+            break
+        count += TARGET_PAGE_SIZE
+    return PyMemoryView_FromMemory(<char *> host, min(count, length), PyBUF_WRITE)
+
+
+def ram_written(PhysMap physmap not None, uint64_t ram_addr, uint64_t size):
+    """RAM changed behind the map's back (through a view): drop code, set dirty bits."""
+    cdef uint64_t count
+    while size and ram_addr >> 12 < physmap.d.ram_pages:
+        count = min(size, TARGET_PAGE_SIZE - (ram_addr & 0xFFF))
+        ram_stored(physmap.d, ram_addr, count)
+        ram_addr += count
+        size -= count
