@@ -3,463 +3,463 @@
 
 cdef uintptr_t op_addps(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_addps)
+        return slow_to_xmm(env, op, sse_addps, LANES_add | LANES_ps)
     sse_addps(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_addpd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_addpd)
+        return slow_to_xmm(env, op, sse_addpd, LANES_add | LANES_pd)
     sse_addpd(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_addss(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_addss)
+        return slow_to_xmm(env, op, sse_addss, LANES_add | LANES_ss)
     sse_addss(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_addsd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_addsd)
+        return slow_to_xmm(env, op, sse_addsd, LANES_add | LANES_sd)
     sse_addsd(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_subps(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_subps)
+        return slow_to_xmm(env, op, sse_subps, LANES_sub | LANES_ps)
     sse_subps(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_subpd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_subpd)
+        return slow_to_xmm(env, op, sse_subpd, LANES_sub | LANES_pd)
     sse_subpd(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_subss(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_subss)
+        return slow_to_xmm(env, op, sse_subss, LANES_sub | LANES_ss)
     sse_subss(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_subsd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_subsd)
+        return slow_to_xmm(env, op, sse_subsd, LANES_sub | LANES_sd)
     sse_subsd(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_mulps(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_mulps)
+        return slow_to_xmm(env, op, sse_mulps, LANES_mul | LANES_ps)
     sse_mulps(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_mulpd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_mulpd)
+        return slow_to_xmm(env, op, sse_mulpd, LANES_mul | LANES_pd)
     sse_mulpd(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_mulss(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_mulss)
+        return slow_to_xmm(env, op, sse_mulss, LANES_mul | LANES_ss)
     sse_mulss(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_mulsd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_mulsd)
+        return slow_to_xmm(env, op, sse_mulsd, LANES_mul | LANES_sd)
     sse_mulsd(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_divps(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_divps)
+        return slow_to_xmm(env, op, sse_divps, LANES_div | LANES_ps)
     sse_divps(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_divpd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_divpd)
+        return slow_to_xmm(env, op, sse_divpd, LANES_div | LANES_pd)
     sse_divpd(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_divss(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_divss)
+        return slow_to_xmm(env, op, sse_divss, LANES_div | LANES_ss)
     sse_divss(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_divsd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_divsd)
+        return slow_to_xmm(env, op, sse_divsd, LANES_div | LANES_sd)
     sse_divsd(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_minps(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_minps)
-    sse_minps(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_minpd(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_minpd)
-    sse_minpd(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_minss(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_minss)
-    sse_minss(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_minsd(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_minsd)
-    sse_minsd(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_maxps(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_maxps)
-    sse_maxps(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_maxpd(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_maxpd)
-    sse_maxpd(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_maxss(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_maxss)
-    sse_maxss(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_maxsd(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_maxsd)
-    sse_maxsd(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_sqrtps(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_sqrtps)
-    sse_sqrtps(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_sqrtpd(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_sqrtpd)
-    sse_sqrtpd(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_sqrtss(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_sqrtss)
-    sse_sqrtss(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_sqrtsd(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_sqrtsd)
-    sse_sqrtsd(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_addsubps(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_addsubps)
+        return slow_to_xmm(env, op, sse_addsubps, LANES_addsub | LANES_ps)
     sse_addsubps(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_addsubpd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_addsubpd)
+        return slow_to_xmm(env, op, sse_addsubpd, LANES_addsub | LANES_pd)
     sse_addsubpd(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_haddps(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_haddps)
+        return slow_to_xmm(env, op, sse_haddps, LANES_hadd | LANES_ps)
     sse_haddps(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_haddpd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_haddpd)
+        return slow_to_xmm(env, op, sse_haddpd, LANES_hadd | LANES_pd)
     sse_haddpd(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_hsubps(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_hsubps)
+        return slow_to_xmm(env, op, sse_hsubps, LANES_hsub | LANES_ps)
     sse_hsubps(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_hsubpd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_hsubpd)
+        return slow_to_xmm(env, op, sse_hsubpd, LANES_hsub | LANES_pd)
     sse_hsubpd(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minps(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_minps, LANES_NONE)
+    sse_minps(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minpd(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_minpd, LANES_NONE)
+    sse_minpd(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minss(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_minss, LANES_NONE)
+    sse_minss(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minsd(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_minsd, LANES_NONE)
+    sse_minsd(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxps(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_maxps, LANES_NONE)
+    sse_maxps(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxpd(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_maxpd, LANES_NONE)
+    sse_maxpd(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxss(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_maxss, LANES_NONE)
+    sse_maxss(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxsd(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_maxsd, LANES_NONE)
+    sse_maxsd(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtps(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_sqrtps, LANES_NONE)
+    sse_sqrtps(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtpd(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_sqrtpd, LANES_NONE)
+    sse_sqrtpd(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtss(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_sqrtss, LANES_NONE)
+    sse_sqrtss(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtsd(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_sqrtsd, LANES_NONE)
+    sse_sqrtsd(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_cvtpd2ps(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_cvtpd2ps, LANES_cvt | LANES_pd)
+    sse_cvtpd2ps(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_cvtsd2ss(CPUX86State *env, IROp *op) noexcept nogil:
+    if not env.sse_live:
+        return slow_to_xmm(env, op, sse_cvtsd2ss, LANES_cvt | LANES_sd)
+    sse_cvtsd2ss(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpps_0(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpps_0)
+        return slow_to_xmm(env, op, sse_cmpps_0, LANES_NONE)
     sse_cmpps_0(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpps_1(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpps_1)
+        return slow_to_xmm(env, op, sse_cmpps_1, LANES_NONE)
     sse_cmpps_1(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpps_2(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpps_2)
+        return slow_to_xmm(env, op, sse_cmpps_2, LANES_NONE)
     sse_cmpps_2(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpps_3(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpps_3)
+        return slow_to_xmm(env, op, sse_cmpps_3, LANES_NONE)
     sse_cmpps_3(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpps_4(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpps_4)
+        return slow_to_xmm(env, op, sse_cmpps_4, LANES_NONE)
     sse_cmpps_4(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpps_5(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpps_5)
+        return slow_to_xmm(env, op, sse_cmpps_5, LANES_NONE)
     sse_cmpps_5(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpps_6(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpps_6)
+        return slow_to_xmm(env, op, sse_cmpps_6, LANES_NONE)
     sse_cmpps_6(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpps_7(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpps_7)
+        return slow_to_xmm(env, op, sse_cmpps_7, LANES_NONE)
     sse_cmpps_7(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmppd_0(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmppd_0)
+        return slow_to_xmm(env, op, sse_cmppd_0, LANES_NONE)
     sse_cmppd_0(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmppd_1(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmppd_1)
+        return slow_to_xmm(env, op, sse_cmppd_1, LANES_NONE)
     sse_cmppd_1(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmppd_2(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmppd_2)
+        return slow_to_xmm(env, op, sse_cmppd_2, LANES_NONE)
     sse_cmppd_2(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmppd_3(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmppd_3)
+        return slow_to_xmm(env, op, sse_cmppd_3, LANES_NONE)
     sse_cmppd_3(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmppd_4(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmppd_4)
+        return slow_to_xmm(env, op, sse_cmppd_4, LANES_NONE)
     sse_cmppd_4(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmppd_5(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmppd_5)
+        return slow_to_xmm(env, op, sse_cmppd_5, LANES_NONE)
     sse_cmppd_5(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmppd_6(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmppd_6)
+        return slow_to_xmm(env, op, sse_cmppd_6, LANES_NONE)
     sse_cmppd_6(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmppd_7(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmppd_7)
+        return slow_to_xmm(env, op, sse_cmppd_7, LANES_NONE)
     sse_cmppd_7(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpss_0(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpss_0)
+        return slow_to_xmm(env, op, sse_cmpss_0, LANES_NONE)
     sse_cmpss_0(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpss_1(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpss_1)
+        return slow_to_xmm(env, op, sse_cmpss_1, LANES_NONE)
     sse_cmpss_1(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpss_2(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpss_2)
+        return slow_to_xmm(env, op, sse_cmpss_2, LANES_NONE)
     sse_cmpss_2(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpss_3(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpss_3)
+        return slow_to_xmm(env, op, sse_cmpss_3, LANES_NONE)
     sse_cmpss_3(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpss_4(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpss_4)
+        return slow_to_xmm(env, op, sse_cmpss_4, LANES_NONE)
     sse_cmpss_4(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpss_5(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpss_5)
+        return slow_to_xmm(env, op, sse_cmpss_5, LANES_NONE)
     sse_cmpss_5(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpss_6(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpss_6)
+        return slow_to_xmm(env, op, sse_cmpss_6, LANES_NONE)
     sse_cmpss_6(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpss_7(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpss_7)
+        return slow_to_xmm(env, op, sse_cmpss_7, LANES_NONE)
     sse_cmpss_7(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpsd_0(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpsd_0)
+        return slow_to_xmm(env, op, sse_cmpsd_0, LANES_NONE)
     sse_cmpsd_0(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpsd_1(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpsd_1)
+        return slow_to_xmm(env, op, sse_cmpsd_1, LANES_NONE)
     sse_cmpsd_1(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpsd_2(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpsd_2)
+        return slow_to_xmm(env, op, sse_cmpsd_2, LANES_NONE)
     sse_cmpsd_2(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpsd_3(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpsd_3)
+        return slow_to_xmm(env, op, sse_cmpsd_3, LANES_NONE)
     sse_cmpsd_3(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpsd_4(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpsd_4)
+        return slow_to_xmm(env, op, sse_cmpsd_4, LANES_NONE)
     sse_cmpsd_4(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpsd_5(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpsd_5)
+        return slow_to_xmm(env, op, sse_cmpsd_5, LANES_NONE)
     sse_cmpsd_5(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpsd_6(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpsd_6)
+        return slow_to_xmm(env, op, sse_cmpsd_6, LANES_NONE)
     sse_cmpsd_6(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cmpsd_7(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cmpsd_7)
+        return slow_to_xmm(env, op, sse_cmpsd_7, LANES_NONE)
     sse_cmpsd_7(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cvtps2pd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cvtps2pd)
+        return slow_to_xmm(env, op, sse_cvtps2pd, LANES_NONE)
     sse_cvtps2pd(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_cvtpd2ps(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cvtpd2ps)
-    sse_cvtpd2ps(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cvtss2sd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cvtss2sd)
+        return slow_to_xmm(env, op, sse_cvtss2sd, LANES_NONE)
     sse_cvtss2sd(x_at(env, op.a), x_at(env, op.b))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_cvtsd2ss(CPUX86State *env, IROp *op) noexcept nogil:
-    if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cvtsd2ss)
-    sse_cvtsd2ss(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cvtdq2ps(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cvtdq2ps)
+        return slow_to_xmm(env, op, sse_cvtdq2ps, LANES_NONE)
     sse_cvtdq2ps(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cvtps2dq(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cvtps2dq)
+        return slow_to_xmm(env, op, sse_cvtps2dq, LANES_NONE)
     sse_cvtps2dq(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cvttps2dq(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cvttps2dq)
+        return slow_to_xmm(env, op, sse_cvttps2dq, LANES_NONE)
     sse_cvttps2dq(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cvtpd2dq(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cvtpd2dq)
+        return slow_to_xmm(env, op, sse_cvtpd2dq, LANES_NONE)
     sse_cvtpd2dq(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cvttpd2dq(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cvttpd2dq)
+        return slow_to_xmm(env, op, sse_cvttpd2dq, LANES_NONE)
     sse_cvttpd2dq(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cvtsi2ss(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cvtsi2ss)
+        return slow_to_xmm(env, op, sse_cvtsi2ss, LANES_NONE)
     sse_cvtsi2ss(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cvtpi2ps(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
-        return slow_to_xmm(env, op, sse_cvtpi2ps)
+        return slow_to_xmm(env, op, sse_cvtpi2ps, LANES_NONE)
     sse_cvtpi2ps(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
@@ -593,6 +593,12 @@ cdef void register_sse_arith_ops(OpInfo *t) noexcept:
     set_op(t, OP_divpd, op_divpd, b"divpd", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_divss, op_divss, b"divss", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_divsd, op_divsd, b"divsd", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_addsubps, op_addsubps, b"addsubps", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_addsubpd, op_addsubpd, b"addsubpd", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_haddps, op_haddps, b"haddps", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_haddpd, op_haddpd, b"haddpd", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_hsubps, op_hsubps, b"hsubps", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_hsubpd, op_hsubpd, b"hsubpd", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_minps, op_minps, b"minps", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_minpd, op_minpd, b"minpd", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_minss, op_minss, b"minss", OPP_FAULTS, 0, 0, 0)
@@ -605,12 +611,8 @@ cdef void register_sse_arith_ops(OpInfo *t) noexcept:
     set_op(t, OP_sqrtpd, op_sqrtpd, b"sqrtpd", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_sqrtss, op_sqrtss, b"sqrtss", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_sqrtsd, op_sqrtsd, b"sqrtsd", OPP_FAULTS, 0, 0, 0)
-    set_op(t, OP_addsubps, op_addsubps, b"addsubps", OPP_FAULTS, 0, 0, 0)
-    set_op(t, OP_addsubpd, op_addsubpd, b"addsubpd", OPP_FAULTS, 0, 0, 0)
-    set_op(t, OP_haddps, op_haddps, b"haddps", OPP_FAULTS, 0, 0, 0)
-    set_op(t, OP_haddpd, op_haddpd, b"haddpd", OPP_FAULTS, 0, 0, 0)
-    set_op(t, OP_hsubps, op_hsubps, b"hsubps", OPP_FAULTS, 0, 0, 0)
-    set_op(t, OP_hsubpd, op_hsubpd, b"hsubpd", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_cvtpd2ps, op_cvtpd2ps, b"cvtpd2ps", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_cvtsd2ss, op_cvtsd2ss, b"cvtsd2ss", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cmpps_0, op_cmpps_0, b"cmpps_0", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cmpps_1, op_cmpps_1, b"cmpps_1", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cmpps_2, op_cmpps_2, b"cmpps_2", OPP_FAULTS, 0, 0, 0)
@@ -644,9 +646,7 @@ cdef void register_sse_arith_ops(OpInfo *t) noexcept:
     set_op(t, OP_cmpsd_6, op_cmpsd_6, b"cmpsd_6", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cmpsd_7, op_cmpsd_7, b"cmpsd_7", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cvtps2pd, op_cvtps2pd, b"cvtps2pd", OPP_FAULTS, 0, 0, 0)
-    set_op(t, OP_cvtpd2ps, op_cvtpd2ps, b"cvtpd2ps", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cvtss2sd, op_cvtss2sd, b"cvtss2sd", OPP_FAULTS, 0, 0, 0)
-    set_op(t, OP_cvtsd2ss, op_cvtsd2ss, b"cvtsd2ss", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cvtdq2ps, op_cvtdq2ps, b"cvtdq2ps", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cvtps2dq, op_cvtps2dq, b"cvtps2dq", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cvttps2dq, op_cvttps2dq, b"cvttps2dq", OPP_FAULTS, 0, 0, 0)
