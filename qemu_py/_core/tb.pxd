@@ -11,12 +11,14 @@ cdef void tb_invalidate_phys_page_range(TBContext *tbx, AddressSpaceDispatch *d,
 cdef void tb_phys_invalidate(TBContext *tbx, AddressSpaceDispatch *d, TranslationBlock *tb) noexcept nogil
 cdef void tb_flush(TBContext *tbx, AddressSpaceDispatch *d) noexcept nogil
 cdef void tb_flush_jmp_cache(CPUX86State *env, uint64_t va) noexcept nogil
-cdef void tb_invalidate_pc(CPUX86State *env, uint64_t linear_pc) noexcept nogil
-cdef TBContext *tb_context_new(uint64_t buffer_size) except NULL
+cdef TBContext *tb_context_new(uint64_t buffer_size, uint32_t max_tbs) except NULL
 cdef void tb_context_free(TBContext *tbx) noexcept
 cdef void tb_add_jump(TranslationBlock *tb, int n, TranslationBlock *tb_next, uint64_t link_epoch) noexcept nogil
 cdef TranslationBlock *tb_find_fast(CPUX86State *env) noexcept nogil
+cdef TranslationBlock *tb_find_slow(CPUX86State *env, uint64_t pc, uint64_t cs_base, uint32_t flags) noexcept nogil
 cdef TranslationBlock *tb_gen_code(CPUX86State *env, uint64_t pc, uint64_t cs_base, uint32_t flags, uint32_t cflags) noexcept nogil
+# Give back a TB that was made last and is entered in no table.
+cdef void tb_free(TBContext *tbx, TranslationBlock *tb) noexcept nogil
 
 
 cdef inline uint32_t tb_jmp_cache_hash_func(uint64_t pc) noexcept nogil:

@@ -1,0 +1,308 @@
+"""A bare CPU for Python: a CPU model with RAM and no machine, and the batch runner of the oracle tests.
+
+    cpu = CPU("qemu32", ram=1 << 20)
+    cpu.memory[0x1000:0x1003] = [0x40, 0x40, 0xF4]      # inc eax; inc eax; hlt
+    cpu.eip = 0x1000
+    result = cpu.run(steps=2)
+"""
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy, memset
+from qemu_py._core.cpu cimport *
+from qemu_py._core.cpu_face cimport TBCache, VCPU
+from qemu_py._core.dispatch cimport PhysMap
+from qemu_py._core.exec cimport BARE_DELIVER, BARE_RETURN, cpu_exec
+from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
+from qemu_py._core.softmmu cimport tlb_flush
+from qemu_py._core.tb cimport tb_flush, tb_invalidate_phys_page_range
+from qemu_py._core.x86.fpu_state cimport fxrstor_image, fxsave_image
+from qemu_py._core.x86.state cimport cpu_set_cpl, cpu_x86_load_seg_cache, update_hflags
+from qemu_py.util.errors import UserError
+
+import mmap
+
+SLICE = 20_000_000              # instructions between two looks at pending signals
+
+cdef dict REASONS = {EXCP_INTERRUPT: "stopped", EXCP_HLT: "hlt", EXCP_DEBUG: "until", EXCP_TRIPLE: "triple fault",
+                     EXCP_BUDGET: "steps", EXCP_UNMAPPED: "unmapped"}
+
+
+class RunResult:
+    """Why CPU.run returned.
+
+    reason       "steps", "until", "hlt", "exception", "unmapped", "triple fault" or "stopped"
+    steps        instructions that were executed
+    vector, error_code, cr2   of the exception; the CPU is as before the instruction (behind it for
+                 INT n, INT3, INTO and single-step traps, as for a debugger)
+    address, size, write      of the access outside RAM, when the reason is "unmapped"
+    """
+    __slots__ = ("reason", "steps", "vector", "error_code", "cr2", "address", "size", "write")
+
+    def __init__(self, reason, steps, vector=None, error_code=0, cr2=0, address=None, size=0, write=False):
+        self.reason, self.steps, self.vector, self.error_code, self.cr2 = reason, steps, vector, error_code, cr2
+        self.address, self.size, self.write = address, size, write
+
+    def __repr__(self):
+        words = [f"{self.reason!r}", f"steps={self.steps}"]
+        if self.vector is not None:
+            words += [f"vector={self.vector}", f"error_code={self.error_code:#x}"]
+            if self.vector == 14:
+                words.append(f"cr2={self.cr2:#x}")
+        if self.address is not None:
+            words.append(f"{'write' if self.write else 'read'} of {self.size} at {self.address:#x}")
+        return f"RunResult({', '.join(words)})"
+
+
+cdef void set_flat(CPUX86State *env, int cpl, bint code32) noexcept:
+    """Flat segments of 4 GiB, protected mode."""
+    cdef int seg
+    cdef uint32_t dpl = <uint32_t> cpl << DESC_DPL_SHIFT
+    cdef uint32_t data = DESC_P | DESC_S | DESC_W | DESC_A | DESC_B | DESC_G | dpl
+    env.cr[0] |= CR0_PE
+    update_hflags(env)
+    cpu_set_cpl(env, cpl)
+    for seg in (R_ES, R_SS, R_DS, R_FS, R_GS):
+        cpu_x86_load_seg_cache(env, seg, 0x2B if cpl else 0x10, 0, 0xFFFFFFFFU, data)
+    cpu_x86_load_seg_cache(env, R_CS, 0x23 if cpl else 0x08, 0, 0xFFFFFFFFU,
+                           DESC_P | DESC_S | DESC_CS | DESC_R | DESC_A | DESC_G | dpl | (DESC_B if code32 else 0))
+
+
+cdef class CPU(VCPU):
+    """A CPU of a model with `ram` bytes of RAM at physical address 0.
+
+    mode        "flat": protected mode, flat 32-bit segments, ring 0, EIP 0; "reset": as after RESET#
+    on_access   called for accesses outside RAM: on_access(address, size, write, value) gives the value
+                read; without it run() returns with the reason "unmapped"
+    on_port     the same for I/O ports; without it they read as all ones
+    deliver     True: exceptions go through the guest's IDT; False: run() returns them
+    """
+    cdef readonly object ram
+    cdef object until_address
+    cdef object callbacks
+
+    def __init__(self, str model="qemu32", ram=1 << 20, mode="flat", on_access=None, on_port=None, deliver=False):
+        physmap = PhysMap()
+        if mode not in ("flat", "reset"):
+            raise UserError(f'mode {mode!r}: choose "flat" or "reset"')
+        if ram < 4096 or ram & 4095:
+            raise UserError(f"ram={ram}: give a multiple of 4096 bytes")
+        try:
+            self.ram = mmap.mmap(-1, ram)
+        except (OSError, OverflowError, ValueError) as e:
+            raise UserError(f"ram={ram}: the host does not have that much ({e})") from None
+        physmap.add_ram(0, self.ram)
+        physmap.map_ram(0, ram, 0)
+        VCPU.__init__(self, model, physmap)
+        if mode == "flat":
+            set_flat(self.env, 0, True)
+            self.env.eip = 0
+        self.env.tb_cflags = CF_USE_ICOUNT
+        self.env.bare = BARE_DELIVER if deliver else BARE_RETURN
+        size = ram
+        if on_access is not None:
+            slot = physmap.add_slot(lambda address, n: on_access(address, n, False, 0) or 0,
+                                    lambda address, value, n: on_access(address, n, True, value))
+            physmap.map_io(size, (1 << 32) - size, slot)
+        if on_port is not None:
+            slot = physmap.add_slot(lambda port, n: on_port(port, n, False, 0) or 0,
+                                    lambda port, value, n: on_port(port, n, True, value))
+            physmap.map_ports(0, 65536, slot)
+
+    @property
+    def memory(self):
+        """The RAM as a numpy array of bytes; no copy. Code that is changed through it is not seen
+        by translations made before: use write(), or tb_flush() afterwards."""
+        import numpy
+        return numpy.frombuffer(self.ram, dtype=numpy.uint8)
+
+    def read(self, uint64_t address, size):
+        """Bytes of RAM at a physical address."""
+        if address + size > len(self.ram):
+            raise ValueError(f"{size} bytes at {address:#x} are not in RAM")
+        return bytes(memoryview(self.ram)[address:address + size])
+
+    def write(self, uint64_t address, data):
+        """Store bytes in RAM; translations of what was there are dropped."""
+        cdef uint64_t end = address + len(data)
+        if end > len(self.ram):
+            raise ValueError(f"{len(data)} bytes at {address:#x} are not in RAM")
+        memoryview(self.ram)[address:end] = bytes(data)
+        tb_invalidate_phys_page_range(self.env.tbx, self.env.dispatch, address, end)
+
+    cdef void set_until(self, object until) except *:
+        cdef uint32_t i
+        if until == self.until_address:
+            return
+        if self.until_address is not None:
+            self.breakpoint_remove(self.until_address)
+        self.until_address = None
+        if until is not None:
+            self.breakpoint_insert(until)
+            self.until_address = until
+
+    def run(self, steps=None, until=None):
+        """Run up to `steps` instructions, or up to the linear address `until` (not executed; the
+        first instruction of a run always is), or to whatever else ends it. Gives a RunResult.
+
+        The GIL is released while the guest runs; Ctrl-C gets through."""
+        cdef CPUX86State *env = self.env
+        cdef int64_t left = -1 if steps is None else steps
+        cdef uint64_t begun = env.insn_count
+        cdef int reason
+        cdef uint32_t i
+        if steps is not None and steps <= 0:
+            return RunResult("steps", 0)
+        self.set_until(until)
+        env.bare = env.bare or BARE_RETURN
+        for i in range(env.nb_breakpoints):
+            if env.breakpoints[i].pc == <uint32_t> (env.segs[R_CS].base + env.eip):
+                env.icount_budget = 1
+                reason = self.single_step()
+                if reason != EXCP_DEBUG:
+                    return self.result(reason, env.insn_count - begun)
+                if left > 0:
+                    left -= 1
+                if left == 0:
+                    return RunResult("steps", env.insn_count - begun)
+                break
+        while True:
+            env.icount_budget = SLICE if left < 0 or left > SLICE else left
+            if left > 0:
+                left -= env.icount_budget
+            reason = self.exec()
+            if reason != EXCP_BUDGET or left == 0:
+                if left > 0:
+                    left += env.icount_budget
+                return self.result(reason, env.insn_count - begun)
+
+    cdef object result(self, int reason, uint64_t steps):
+        cdef CPUX86State *env = self.env
+        if reason < EXCP_INTERRUPT:
+            env.exception_index = EXCP_NONE
+            return RunResult("exception", steps, reason, env.error_code, env.cr[2])
+        if reason == EXCP_UNMAPPED:
+            return RunResult("unmapped", steps, address=env.unmapped_addr, size=env.unmapped_size,
+                             write=bool(env.unmapped_write))
+        return RunResult(REASONS[reason], steps)
+
+    @staticmethod
+    def batch(records, block=False, model="qemu32"):
+        """Run a numpy array of test records in place, each on a fresh user-mode state.
+
+        A record has the fields gpr (u8[16], the first 8 count), rip, rflags, fx (u1[512], an FXSAVE
+        image), data (u1[256]), sig, trapno, err, cr2, codelen, mode (32 or 16) and code (u1[16]).
+        The code stands at 10000000h, `data` at 20000800h; ring 3, flat segments. One instruction is
+        executed, or with `block` all of the code. Afterwards the record holds the state; trapno is
+        the vector (1 when all went well, as for a single-step trap), err and cr2 the fault's."""
+        runner = batch_runners.get(model)
+        if runner is None:
+            runner = batch_runners[model] = BatchRunner(model)
+        runner.run(records, block)
+
+
+cdef dict batch_runners = {}
+
+cdef uint64_t BATCH_CODE = 0x10000000
+cdef uint64_t BATCH_DATA = 0x20000000
+
+cdef struct Offsets:
+    size_t gpr, rip, rflags, fx, data, sig, trapno, err, cr2, codelen, mode, status, code
+
+
+cdef uint32_t signal_of(int vector) noexcept nogil:
+    """The Linux signal of an exception vector in user mode."""
+    if vector == 0 or vector == 16 or vector == 19:
+        return 8
+    if vector == 6:
+        return 4
+    if vector == 1 or vector == 3:
+        return 5
+    if vector == 12 or vector == 17 or vector == 11:
+        return 7
+    return 11
+
+
+cdef class BatchRunner:
+    """One CPU with a code page and a data page, for CPU.batch."""
+    cdef VCPU cpu
+    cdef object pages
+    cdef uint8_t *code
+    cdef uint8_t *data
+
+    def __init__(self, str model):
+        cdef uint8_t[::1] view
+        physmap = PhysMap()
+        self.pages = mmap.mmap(-1, 4 * 4096)
+        physmap.add_ram(0, self.pages)
+        physmap.map_ram(BATCH_CODE, 3 * 4096, 0)
+        physmap.map_ram(BATCH_DATA, 4096, 3 * 4096)
+        self.cpu = VCPU(model, physmap)
+        view = self.pages
+        self.code = &view[0]
+        self.data = &view[3 * 4096 + 0x800]
+        self.cpu.env.cr[4] |= CR4_OSFXSR | CR4_OSXMMEXCPT
+        self.cpu.env.cr[0] = (self.cpu.env.cr[0] & ~<uint64_t> (CR0_EM | CR0_TS)) | CR0_NE | CR0_MP | CR0_AM
+        self.cpu.env.bare = BARE_RETURN
+        self.cpu.env.tb_cflags = CF_USE_ICOUNT
+
+    def run(self, records, bint block):
+        cdef Offsets o
+        fields = records.dtype.fields
+        o.gpr, o.rip, o.rflags, o.fx, o.data, o.sig = (fields[n][1] for n in ("gpr", "rip", "rflags", "fx", "data", "sig"))
+        o.trapno, o.err, o.cr2, o.codelen = (fields[n][1] for n in ("trapno", "err", "cr2", "codelen"))
+        o.mode, o.status, o.code = (fields[n][1] for n in ("mode", "status", "code"))
+        if not records.flags.c_contiguous:
+            raise ValueError("records must be contiguous")
+        cdef uint8_t[::1] raw = records.view("u1").reshape(-1)
+        cdef size_t stride = records.dtype.itemsize
+        cdef Py_ssize_t i, count = len(records)
+        cdef uint32_t mode = 0
+        cdef uint8_t *r
+        for i in range(count):
+            r = &raw[i * stride]
+            if (<uint32_t *> (r + o.mode))[0] != mode:
+                mode = (<uint32_t *> (r + o.mode))[0]
+                set_flat(self.cpu.env, 3, mode == 32)
+            with nogil:
+                self.run_one(r, &o, block)
+
+    cdef void run_one(self, uint8_t *r, Offsets *o, bint block) noexcept nogil:
+        cdef CPUX86State *env = self.cpu.env
+        cdef uint64_t *gpr = <uint64_t *> (r + o.gpr)
+        cdef uint32_t length = (<uint32_t *> (r + o.codelen))[0]
+        cdef int reason, i
+        memset(self.code, 0xF4, 32)
+        memcpy(self.code, r + o.code, length if length < 16 else 16)
+        memcpy(self.data, r + o.data, 256)
+        for i in range(8):
+            env.regs[i] = <uint32_t> gpr[i]
+        cpu_put_eflags(env, <uint32_t> ((<uint64_t *> (r + o.rflags))[0] & 0x40CD5) | 0x202, 0xFFFFFFFFU)
+        update_hflags(env)
+        fxrstor_image(env, r + o.fx)
+        env.eip = BATCH_CODE
+        env.exception_index = EXCP_NONE
+        env.halted = 0
+        tb_invalidate_phys_page_range(env.tbx, env.dispatch, 0, 32)
+        # 16 one-byte instructions, and the HLT behind them that ends a block: #GP in ring 3
+        env.icount_budget = 20 if block else 1
+        reason = cpu_exec(env)
+        for i in range(8):
+            gpr[i] = <uint32_t> env.regs[i]
+        (<uint64_t *> (r + o.rip))[0] = <uint32_t> env.eip
+        (<uint64_t *> (r + o.rflags))[0] = cpu_get_eflags(env)
+        fxsave_image(env, r + o.fx)
+        memcpy(r + o.data, self.data, 256)
+        (<uint64_t *> (r + o.err))[0] = 0
+        (<uint64_t *> (r + o.cr2))[0] = 0
+        (<uint32_t *> (r + o.status))[0] = 1
+        if reason == EXCP_UNMAPPED:
+            reason = EXCP0E_PAGE
+            env.error_code = 4 | (2 if env.unmapped_write else 0)
+            env.cr[2] = env.unmapped_addr
+        if reason >= EXCP_INTERRUPT or (block and reason == EXCP0D_GPF and env.eip == BATCH_CODE + length):
+            reason = 1
+        else:
+            (<uint64_t *> (r + o.err))[0] = env.error_code
+            if reason == EXCP0E_PAGE:
+                (<uint64_t *> (r + o.cr2))[0] = env.cr[2]
+        (<uint32_t *> (r + o.trapno))[0] = <uint32_t> reason
+        (<uint32_t *> (r + o.sig))[0] = signal_of(reason)
