@@ -32,6 +32,7 @@ from qemu_py._core.cpu cimport PageDesc
 from qemu_py._core.dirty cimport (
     cpu_physical_memory_get_dirty, cpu_physical_memory_reset_dirty,
     cpu_physical_memory_set_dirty_range, mark_written, page_has_code, tlb_flush_all)
+from qemu_py._core.x86.mxcsr cimport sse_leave
 
 from qemu_py.util import log
 
@@ -63,6 +64,8 @@ log.attach(set_log_sink)
 
 cdef void core_log(CPUX86State *env, uint32_t category, const char *text) noexcept nogil:
     if (qemu_loglevel | (env.log_mask if env != NULL else 0)) & category:
+        if env != NULL:
+            sse_leave(env)
         log_python(category, text)
 
 
@@ -172,6 +175,7 @@ cdef void call_block(AddressSpaceDispatch *d, PyObject *callback, uint64_t addr,
 
 cdef int cpu_get_pic_interrupt(CPUX86State *env) noexcept with gil:
     cdef PhysMap m
+    sse_leave(env)
     if env.dispatch == NULL or env.dispatch.owner == NULL:
         return -1
     m = <PhysMap> env.dispatch.owner
@@ -192,6 +196,7 @@ cdef int cpu_get_pic_interrupt(CPUX86State *env) noexcept with gil:
 
 cdef void cpu_set_ferr(CPUX86State *env) noexcept with gil:
     cdef PhysMap m
+    sse_leave(env)
     if env.dispatch == NULL or env.dispatch.owner == NULL:
         return
     m = <PhysMap> env.dispatch.owner

@@ -30,6 +30,7 @@ from qemu_py._core.cpu cimport (
 from qemu_py._core.dirty cimport mark_written, page_has_code, tlb_flush_all, tlb_flush_env, tlb_note_writable
 from qemu_py._core.dispatch cimport (
     CPU_LOG_MMU, PhysMap, core_log, io_read, io_write, phys_page_find, qemu_loglevel)
+from qemu_py._core.x86.mxcsr cimport sse_leave
 from qemu_py._core.x86.state cimport raise_exception_err
 
 cdef extern from *:
@@ -91,6 +92,17 @@ cdef inline void ram_stored(AddressSpaceDispatch *d, uint64_t ram_addr, uint64_t
         mark_written(d, ram_addr)
 
 
+# A device may run Python: the host has its own MXCSR back for that, and the guest's flags are in env.
+cdef inline uint64_t device_read(CPUX86State *env, uint32_t slot, uint64_t pa, int size) noexcept nogil:
+    sse_leave(env)
+    return io_read(env.dispatch, slot, pa, size)
+
+
+cdef inline void device_write(CPUX86State *env, uint32_t slot, uint64_t pa, uint64_t value, int size) noexcept nogil:
+    sse_leave(env)
+    io_write(env.dispatch, slot, pa, value, size)
+
+
 cdef uint64_t ld_phys(CPUX86State *env, uint64_t pa, int size) noexcept nogil:
     cdef PhysPageDesc *p
     cdef uint64_t value = 0
@@ -104,7 +116,7 @@ cdef uint64_t ld_phys(CPUX86State *env, uint64_t pa, int size) noexcept nogil:
     if p != NULL and (p.kind == PHYS_RAM or p.kind == PHYS_ROM):
         memcpy(&value, p.host + (pa & 0xFFF), size)
         return value
-    return io_read(env.dispatch, p.slot if p != NULL else 0, pa, size)
+    return device_read(env, p.slot if p != NULL else 0, pa, size)
 
 
 cdef void st_phys(CPUX86State *env, uint64_t pa, uint64_t value, int size) noexcept nogil:
@@ -120,7 +132,7 @@ cdef void st_phys(CPUX86State *env, uint64_t pa, uint64_t value, int size) noexc
         memcpy(p.host + (pa & 0xFFF), &value, size)
         ram_stored(env.dispatch, p.ram_addr + (pa & 0xFFF), size)
     elif p == NULL or p.kind != PHYS_ROM or p.slot:
-        io_write(env.dispatch, p.slot if p != NULL else 0, pa, value, size)
+        device_write(env, p.slot if p != NULL else 0, pa, value, size)
 
 
 # ---------------------------------------------------------------- page walk
@@ -437,9 +449,9 @@ cdef uint64_t read_io_piece(CPUX86State *env, Piece *p) noexcept nogil:
     cdef uint64_t value = 0
     cdef uint32_t i
     if p.size == 1 or p.size == 2 or p.size == 4 or p.size == 8:
-        return io_read(env.dispatch, p.slot, p.phys, p.size)
+        return device_read(env, p.slot, p.phys, p.size)
     for i in range(p.size):
-        value |= io_read(env.dispatch, p.slot, p.phys + i, 1) << (8 * i)
+        value |= device_read(env, p.slot, p.phys + i, 1) << (8 * i)
     return value
 
 
@@ -448,10 +460,10 @@ cdef void write_io_piece(CPUX86State *env, Piece *p, uint64_t value) noexcept no
     if p.kind == PHYS_ROM and p.slot == 0:
         return
     if p.size == 1 or p.size == 2 or p.size == 4 or p.size == 8:
-        io_write(env.dispatch, p.slot, p.phys, value, p.size)
+        device_write(env, p.slot, p.phys, value, p.size)
         return
     for i in range(p.size):
-        io_write(env.dispatch, p.slot, p.phys + i, (value >> (8 * i)) & 0xFF, 1)
+        device_write(env, p.slot, p.phys + i, (value >> (8 * i)) & 0xFF, 1)
 
 
 cdef inline int before_store(CPUX86State *env, Piece *p) noexcept nogil:
@@ -542,15 +554,15 @@ cdef int load_pieces(CPUX86State *env, uint64_t va, uint8_t *out, uint32_t size,
 
 
 cdef uint64_t io_readb(CPUX86State *env, Piece *p) noexcept nogil:
-    return io_read(env.dispatch, p.slot, p.phys, 1)
+    return device_read(env, p.slot, p.phys, 1)
 
 
 cdef uint64_t io_readw(CPUX86State *env, Piece *p) noexcept nogil:
-    return io_read(env.dispatch, p.slot, p.phys, 2)
+    return device_read(env, p.slot, p.phys, 2)
 
 
 cdef uint64_t io_readl(CPUX86State *env, Piece *p) noexcept nogil:
-    return io_read(env.dispatch, p.slot, p.phys, 4)
+    return device_read(env, p.slot, p.phys, 4)
 
 
 cdef int64_t ld_slow(CPUX86State *env, uint64_t va, int size, int mmu_idx) noexcept nogil:
@@ -778,7 +790,7 @@ cdef int code_fetch8(CPUX86State *env, uint64_t va) noexcept nogil:
     if find_piece(env, va, 1, ACCESS_CODE, env.mmu_idx, &p):
         return -1
     if p.flags & TLB_MMIO:
-        return <int> (io_read(env.dispatch, p.slot, p.phys, 1) & 0xFF)
+        return <int> (device_read(env, p.slot, p.phys, 1) & 0xFF)
     return p.host[0]
 
 

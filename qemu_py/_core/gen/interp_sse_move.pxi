@@ -14,7 +14,7 @@ cdef uintptr_t op_ldx16_al(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_ldx16_al_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg(env, op, 16, 0):
+    if ea_seg_align(env, op, 16, 1, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -46,7 +46,7 @@ cdef uintptr_t op_ldx16(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_ldx16_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg(env, op, 16, 0):
+    if ea_seg_align(env, op, 16, 1, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -78,7 +78,7 @@ cdef uintptr_t op_stx16_al(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_stx16_al_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t *p
     cdef uint64_t va
-    if ea_seg(env, op, 16, 1):
+    if ea_seg_align(env, op, 16, 1, 1):
         return op_fault(env, op)
     va = env.a0
     p = host_rw(env, va, 16)
@@ -110,7 +110,7 @@ cdef uintptr_t op_stx16(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_stx16_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t *p
     cdef uint64_t va
-    if ea_seg(env, op, 16, 1):
+    if ea_seg_align(env, op, 16, 1, 1):
         return op_fault(env, op)
     va = env.a0
     p = host_rw(env, va, 16)
@@ -311,26 +311,6 @@ cdef uintptr_t op_stx4_bd(CPUX86State *env, IROp *op) noexcept nogil:
     (<uint32_t *> p)[0] = r32(env, op.a)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_ldx16_al_ac(CPUX86State *env, IROp *op) noexcept nogil:
-    if ea16(env, op, 0) or misaligned(env, env.a0) or ld128(env, env.a0, &xmm_at(env, op.a).q[0]):
-        return op_fault(env, op)
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_ldx16_ac(CPUX86State *env, IROp *op) noexcept nogil:
-    if ea16(env, op, 0) or ld128(env, env.a0, &xmm_at(env, op.a).q[0]):
-        return op_fault(env, op)
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_stx16_al_ac(CPUX86State *env, IROp *op) noexcept nogil:
-    if ea16(env, op, 1) or misaligned(env, env.a0) or st128(env, env.a0, &xmm_at(env, op.a).q[0]):
-        return op_fault(env, op)
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_stx16_ac(CPUX86State *env, IROp *op) noexcept nogil:
-    if ea16(env, op, 1) or st128(env, env.a0, &xmm_at(env, op.a).q[0]):
-        return op_fault(env, op)
-    return op[1].fn(env, op + 1)
-
 cdef uintptr_t op_maskmovdqu(CPUX86State *env, IROp *op) noexcept nogil:
     if mask_store(env, op, 16):
         return op_fault(env, op)
@@ -513,10 +493,6 @@ cdef void register_sse_move_ops(OpInfo *t) noexcept:
     set_op(t, OP_stx4, op_stx4, b"stx4", OPP_FAULTS | OPP_EA, 0, OP_stx4_g, OP_stx4_bd)
     set_op(t, OP_stx4_g, op_stx4_g, b"stx4_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_stx4_bd, op_stx4_bd, b"stx4_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
-    set_op(t, OP_ldx16_al_ac, op_ldx16_al_ac, b"ldx16_al_ac", OPP_FAULTS, 0, 0, 0)
-    set_op(t, OP_ldx16_ac, op_ldx16_ac, b"ldx16_ac", OPP_FAULTS, 0, 0, 0)
-    set_op(t, OP_stx16_al_ac, op_stx16_al_ac, b"stx16_al_ac", OPP_FAULTS, 0, 0, 0)
-    set_op(t, OP_stx16_ac, op_stx16_ac, b"stx16_ac", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_maskmovdqu, op_maskmovdqu, b"maskmovdqu", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_movx, op_movx, b"movx", OPP_PURE, 0, 0, 0)
     set_op(t, OP_movx_8z, op_movx_8z, b"movx_8z", OPP_PURE, 0, 0, 0)

@@ -22,6 +22,7 @@ cdef enum:                      # MXCSR, SDM vol. 1, figure 10-3
     MXCSR_DAZ = 1 << 6
     MXCSR_MASK_SHIFT = 7
     MXCSR_MASKS = 0x1F80
+    MXCSR_OM = 1 << 10
     MXCSR_UM = 1 << 11
     MXCSR_RC = 3 << 13
     MXCSR_FTZ = 1 << 15

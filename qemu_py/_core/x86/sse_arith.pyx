@@ -14,6 +14,7 @@ from qemu_py._core.ir.interp cimport *
 from qemu_py._core.ir.table cimport *
 from qemu_py._core.x86.mxcsr cimport *
 from qemu_py._core.x86.simd cimport *
+from qemu_py._core.x86.sse_lanes cimport *
 from qemu_py._core.x86.state cimport raise_exception
 
 # d: destination and first operand; s: second operand. X, Q, D: 16, 8, 4 bytes of them are meant.
@@ -197,20 +198,27 @@ cdef extern from *:
 ctypedef void (*sse_fn)(void *d, const void *s) noexcept nogil
 
 
-cdef int sse_checked(CPUX86State *env, sse_fn fn, uint16_t a, uint16_t b) noexcept nogil:
-    """fn on the operands at a and b, result in xmm_t[1]. Nonzero: #XM (or #UD) pending."""
-    cdef uint32_t flags, unmasked, host
-    sx(env, xmmt_off(1), lx(env, a))
+cdef int sse_checked(CPUX86State *env, IROp *op, sse_fn fn, uint32_t lanes) noexcept nogil:
+    """fn on the operands of op, result in xmm_t[1]. Nonzero: #XM (or #UD) pending."""
+    cdef uint32_t flags, pre, unmasked, host
+    sx(env, xmmt_off(1), lx(env, op.a))
     if env.mxcsr & MXCSR_MASKS == MXCSR_MASKS:
         sse_enter(env)
-        fn(&env.xmm_t[1], x_at(env, b))
+        fn(&env.xmm_t[1], x_at(env, op.b))
         return 0
     unmasked = ~(env.mxcsr >> MXCSR_MASK_SHIFT) & MXCSR_FLAGS
     host = _mm_getcsr()
     _mm_setcsr((env.mxcsr & ~<uint32_t> MXCSR_FLAGS) | MXCSR_MASKS)
-    fn(&env.xmm_t[1], x_at(env, b))
+    fn(&env.xmm_t[1], x_at(env, op.b))
     flags = _mm_getcsr() & MXCSR_FLAGS
     _mm_setcsr(host)
+    # All lanes are looked at for invalid, denormal and zero operands first: when one of those is
+    # unmasked nothing is computed, and no other flag is set (SDM vol. 1, 11.5.3).
+    pre = flags & (MXCSR_IE | MXCSR_DE | MXCSR_ZE)
+    if pre & unmasked:
+        flags = pre
+    elif unmasked & (MXCSR_OE | MXCSR_UE) and lanes != LANES_NONE:
+        flags = pre | post_flags(env.mxcsr, lanes, x_at(env, op.a), x_at(env, op.b))
     env.mxcsr |= flags
     if flags & unmasked == 0:
         return 0
@@ -218,29 +226,29 @@ cdef int sse_checked(CPUX86State *env, sse_fn fn, uint16_t a, uint16_t b) noexce
 
 
 # An op while MXCSR is not loaded, by where its result goes. They end as an op's function does.
-cdef uintptr_t slow_to_xmm(CPUX86State *env, IROp *op, sse_fn fn) noexcept nogil:
-    if sse_checked(env, fn, op.a, op.b):
+cdef uintptr_t slow_to_xmm(CPUX86State *env, IROp *op, sse_fn fn, uint32_t lanes) noexcept nogil:
+    if sse_checked(env, op, fn, lanes):
         return op_fault(env, op)
     sx(env, op.a, lx(env, xmmt_off(1)))
     return op[1].fn(env, op + 1)
 
 
 cdef uintptr_t slow_to_r32(CPUX86State *env, IROp *op, sse_fn fn) noexcept nogil:
-    if sse_checked(env, fn, op.a, op.b):
+    if sse_checked(env, op, fn, LANES_NONE):
         return op_fault(env, op)
     w64(env, op.a, env.xmm_t[1].q[0])
     return op[1].fn(env, op + 1)
 
 
 cdef uintptr_t slow_to_mmx(CPUX86State *env, IROp *op, sse_fn fn) noexcept nogil:
-    if sse_checked(env, fn, op.a, op.b):
+    if sse_checked(env, op, fn, LANES_NONE):
         return op_fault(env, op)
     sm(env, op.a, lq(env, xmmt_off(1)))
     return op[1].fn(env, op + 1)
 
 
 cdef uintptr_t slow_to_flags(CPUX86State *env, IROp *op, sse_fn fn) noexcept nogil:
-    if sse_checked(env, fn, op.a, op.b):
+    if sse_checked(env, op, fn, LANES_NONE):
         return op_fault(env, op)
     set_cc_eflags(env, <uint32_t> env.xmm_t[1].q[0])
     return op[1].fn(env, op + 1)

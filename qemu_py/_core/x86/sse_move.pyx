@@ -68,16 +68,6 @@ cdef inline int misaligned(CPUX86State *env, uint64_t va) noexcept nogil:
     return 0
 
 
-cdef int ea16(CPUX86State *env, IROp *op, bint write) noexcept nogil:
-    """Linear address of a 16-byte operand to env.a0, checked for limit and type only."""
-    cdef int seg = (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT
-    cdef uint32_t offset = ea_offset(env, op)
-    if segment_check(env, seg, offset, 16, write):
-        return 1
-    env.a0 = <uint32_t> (env.segs[seg].base + offset)
-    return 0
-
-
 # An access that the TLB cannot answer at once. They end as an op's function does.
 cdef uintptr_t slow_ld16(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
     if ld128(env, va, &xmm_at(env, op.a).q[0]):

@@ -6,7 +6,7 @@ for the form with an immediate count; a memory operand is loaded to xmm_t[0] by 
 moves and control have rules of their own here.
 """
 from libc.stdint cimport uint16_t
-from qemu_py._core.cpu cimport (EXCP07_PREX, HF_AC, HF_EM, HF_OSFXSR, HF_TS, R_DS, R_EDI)
+from qemu_py._core.cpu cimport (EXCP07_PREX, HF_EM, HF_OSFXSR, HF_TS, R_DS, R_EDI)
 from qemu_py._core.ir.builder cimport *
 from qemu_py._core.ir.table cimport *
 from qemu_py._core.x86.decode cimport *
@@ -62,17 +62,11 @@ cdef inline uint16_t register_off(Insn *i, int kind) noexcept nogil:
 
 # ---- memory operands
 cdef void load16(DisasContext *s, uint16_t to, bint aligned) noexcept nogil:
-    if s.flags & HF_AC:
-        set_ea(s, emit_ri(s, OP_ldx16_al_ac if aligned else OP_ldx16_ac, to, 0))
-    else:
-        emit_mem(s, OP_ldx16_al if aligned else OP_ldx16, to, 0)
+    emit_mem(s, OP_ldx16_al if aligned else OP_ldx16, to, 0)
 
 
 cdef void store16(DisasContext *s, uint16_t value, bint aligned) noexcept nogil:
-    if s.flags & HF_AC:
-        set_ea(s, emit_ri(s, OP_stx16_al_ac if aligned else OP_stx16_ac, value, 0))
-    else:
-        emit_mem(s, OP_stx16_al if aligned else OP_stx16, value, 0)
+    emit_mem(s, OP_stx16_al if aligned else OP_stx16, value, 0)
 
 
 cdef uint16_t source(DisasContext *s, int n) noexcept nogil:
