@@ -1953,10 +1953,7 @@ cdef uintptr_t op_rol8_mi(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res & 1 | shl_o(x, 8))
-    else:
-        set_c(env, res & 1)
+    set_co(env, res & 1 | shl_o(x, 8))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rol8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2003,10 +2000,7 @@ cdef uintptr_t op_rol8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res & 1 | shl_o(x, 8))
-    else:
-        set_c(env, res & 1)
+    set_co(env, res & 1 | shl_o(x, 8))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rol8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2053,10 +2047,7 @@ cdef uintptr_t op_rol16_mi(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res & 1 | shl_o(x, 16))
-    else:
-        set_c(env, res & 1)
+    set_co(env, res & 1 | shl_o(x, 16))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rol16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2103,10 +2094,7 @@ cdef uintptr_t op_rol16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res & 1 | shl_o(x, 16))
-    else:
-        set_c(env, res & 1)
+    set_co(env, res & 1 | shl_o(x, 16))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rol16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2153,10 +2141,7 @@ cdef uintptr_t op_rol32_mi(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res & 1 | shl_o(x, 32))
-    else:
-        set_c(env, res & 1)
+    set_co(env, res & 1 | shl_o(x, 32))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rol32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2203,10 +2188,7 @@ cdef uintptr_t op_rol32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res & 1 | shl_o(x, 32))
-    else:
-        set_c(env, res & 1)
+    set_co(env, res & 1 | shl_o(x, 32))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rol32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2253,10 +2235,7 @@ cdef uintptr_t op_ror8_mi(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res >> (8 - 1) | ror_o(x, 8))
-    else:
-        set_c(env, res >> (8 - 1))
+    set_co(env, res >> (8 - 1) | ror_o(x, 8))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_ror8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2303,10 +2282,7 @@ cdef uintptr_t op_ror8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res >> (8 - 1) | ror_o(x, 8))
-    else:
-        set_c(env, res >> (8 - 1))
+    set_co(env, res >> (8 - 1) | ror_o(x, 8))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_ror8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2353,10 +2329,7 @@ cdef uintptr_t op_ror16_mi(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res >> (16 - 1) | ror_o(x, 16))
-    else:
-        set_c(env, res >> (16 - 1))
+    set_co(env, res >> (16 - 1) | ror_o(x, 16))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_ror16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2403,10 +2376,7 @@ cdef uintptr_t op_ror16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res >> (16 - 1) | ror_o(x, 16))
-    else:
-        set_c(env, res >> (16 - 1))
+    set_co(env, res >> (16 - 1) | ror_o(x, 16))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_ror16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2453,10 +2423,7 @@ cdef uintptr_t op_ror32_mi(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res >> (32 - 1) | ror_o(x, 32))
-    else:
-        set_c(env, res >> (32 - 1))
+    set_co(env, res >> (32 - 1) | ror_o(x, 32))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_ror32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2503,10 +2470,7 @@ cdef uintptr_t op_ror32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    if op.imm == 1:
-        set_co(env, res >> (32 - 1) | ror_o(x, 32))
-    else:
-        set_c(env, res >> (32 - 1))
+    set_co(env, res >> (32 - 1) | ror_o(x, 32))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_ror32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:

@@ -4,7 +4,7 @@ Sources: SDM vol. 2 for each instruction. Flags that the manual leaves undefined
 silicon, compared bit by bit with a host CPU:
 
     SHL SHR SAR SHLD SHRD   AF = 0; OF for any count is what a count of 1 would give
-    ROL ROR                 by an immediate other than 1 OF stays; by CL it is that of a count of 1
+    ROL ROR                 OF is that of a count of 1; a register by another immediate keeps it
     RCL RCR                 OF is that of a count of 1; a count of 0 modulo width + 1 changes nothing
     SHLD SHRD, 16 bits      a count over 16 shifts in the destination's own bits again
     MUL IMUL                S and P of the low half, Z = A = 0
