@@ -5,6 +5,7 @@ from qemu_py._core.dispatch cimport CPU_LOG_EXEC, CPU_LOG_TB_CPU, CPU_LOG_TB_IN_
 from qemu_py._core.flags cimport cpu_get_eflags
 from qemu_py._core.ir.table cimport OPP_EA, op_table
 from qemu_py._core.softmmu cimport get_page_addr_code
+from qemu_py._core.x86.mxcsr cimport sse_leave
 
 cdef object tracer = None       # (category, text or (pc, bytes, bits)) -> None
 cdef list REGISTERS = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"]
@@ -79,6 +80,7 @@ cdef bytes guest_bytes(CPUX86State *env, TranslationBlock *tb):
 
 
 cdef void trace_translated(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
+    sse_leave(env)
     with gil:
         if tracer is None:
             return
@@ -119,6 +121,7 @@ cdef str state_text(CPUX86State *env):
 
 
 cdef void trace_exec(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
+    sse_leave(env)
     with gil:
         if tracer is None:
             return
