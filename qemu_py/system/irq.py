@@ -48,3 +48,24 @@ class IRQ:
 def qemu_allocate_irqs(handler, count):
     """`count` lines that all lead to handler(n, level)."""
     return [IRQ(handler, n) for n in range(count)]
+
+
+class IRQOr:
+    """Several outputs on one line: it is high while any of them is."""
+
+    def __init__(self, target):
+        self.target = target
+        self.high = set()
+        self.inputs = 0
+
+    def input(self):
+        """One more line that leads here."""
+        self.inputs += 1
+        return IRQ(self._set, self.inputs)
+
+    def _set(self, n, level):
+        if level:
+            self.high.add(n)
+        else:
+            self.high.discard(n)
+        self.target.set(bool(self.high))

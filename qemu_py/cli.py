@@ -1,0 +1,43 @@
+"""The command `qemu-py`: options to a machine, its errors to one line, its end to a status."""
+import os
+import sys
+
+from qemu_py import options
+from qemu_py.util.errors import UserError
+
+PROGRAM = "qemu-py"
+
+
+def main(arguments=None):
+    """Run the command line; the exit status."""
+    try:
+        return run(sys.argv[1:] if arguments is None else arguments)
+    except options.Quit as answer:
+        print(answer, end="")
+        return 0
+    except UserError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:           # before the machine handles signals itself
+        print(f"{PROGRAM}: terminating on signal 2", file=sys.stderr)
+        return 0
+    except BrokenPipeError:
+        # Whoever read our answer has gone; keep the interpreter from failing once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+
+
+def run(arguments):
+    parse = options.parse_arguments(arguments)
+    if parse.log_file is not None or parse.log_items:
+        from qemu_py.util import log
+        log.cpu_set_log_filename(parse.log_file)
+        if parse.log_items:
+            log.cpu_set_log(log.cpu_str_to_log_mask(parse.log_items))
+    config = options.machine_config(parse)
+    from qemu_py.machine.machine import Machine
+    return Machine(config).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""What a machine is to be made of, before anything is built."""
+import os
+from dataclasses import dataclass, field
+
+from qemu_py.util.errors import UserError
+
+DEFAULT_RAM_SIZE = 128 << 20
+
+
+@dataclass
+class MachineConfig:
+    """What the command line, or a caller, asks for."""
+    machine: str = None                 # None: the default one
+    cpu_model: str = "qemu32"
+    ram_size: int = DEFAULT_RAM_SIZE    # bytes
+    kernel: str = None                  # path of a multiboot kernel
+    append: str = ""
+    initrd: str = None                  # "file arguments,file arguments"
+    bios: str = None                    # path
+    serials: list = field(default_factory=list)         # character devices, None for an absent port
+    debugcons: list = field(default_factory=list)
+    devices: list = field(default_factory=list)         # (name, {property: text})
+    vga: str = "std"
+    name: str = ""
+    no_reboot: bool = False
+    no_shutdown: bool = False
+    start_paused: bool = False
+
+
+def host_memory():
+    """Bytes of memory that the host has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def check_ram_size(size):
+    """Refuse what no machine of ours, or not this host, can have."""
+    if size < 1 << 20:
+        raise UserError(f"-m: {size >> 10} KiB is too little memory for a PC; give at least 1M")
+    if size > host_memory():
+        raise UserError(f"-m: {size >> 20} MiB is more memory than this host has ({host_memory() >> 20} MiB)")

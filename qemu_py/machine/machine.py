@@ -1,0 +1,196 @@
+"""A machine: its clocks, main loop, memory, CPUs and devices; reset, stop and end; run().
+
+Everything hangs off the Machine object, so several live in one process. What it is made of is
+decided by the board (registry.py, pc.py), from a MachineConfig.
+"""
+import os
+import sys
+
+from qemu_py._core import cpu_face
+from qemu_py.machine.registry import find_machine
+from qemu_py.machine.vcpu import TCGThread
+from qemu_py.system.clocks import init_clocks
+from qemu_py.system.main_loop import MainLoop
+from qemu_py.system.memory import Memory
+
+
+class Machine:
+    def __init__(self, config):
+        self.config = config
+        self.clocks = init_clocks()
+        self.main_loop = MainLoop(self.clocks)
+        self.memory = Memory(self.main_loop.lock)
+        self.tcg = TCGThread(self)
+        self.cpus = self.tcg.cpus
+        self.tb_cache = None            # translations, shared by the CPUs
+        self.devices = []               # (name, device) in the order in which they were made
+        self.chardevs = []
+        self.reset_handlers = []
+        self.runstate = "prelaunch"
+        self.exit_status = None         # set: the machine is to end
+        self.exit_signal = None
+        self.reset_requested = False
+        self.shutdown_requested = False
+        self.failure = None
+        try:
+            with self.main_loop.lock, self.memory.transaction():
+                self.board = find_machine(config.machine)
+                self.board.init(self)
+        except BaseException:
+            self.close()
+            raise
+
+    # ---------------------------------------------------------------- parts
+    def new_cpu(self, model):
+        """Make a CPU that runs in this machine's memory."""
+        if self.tb_cache is None:
+            self.tb_cache = cpu_face.TBCache()
+        cpu = cpu_face.VCPU(model, self.memory.physmap, len(self.cpus), self.tb_cache)
+        self.cpus.append(cpu)
+        return cpu
+
+    def add_device(self, name, device):
+        """Note a device, for `info` and reset."""
+        self.devices.append((name, device))
+        self.register_reset(device.reset)
+        return device
+
+    def add_chardev(self, chardev):
+        """Note a character device, opened when the machine starts; None is let through."""
+        if chardev is not None:
+            self.chardevs.append(chardev)
+        return chardev
+
+    def register_reset(self, handler):
+        """qemu_register_reset: called in the order of registration."""
+        self.reset_handlers.append(handler)
+
+    def unregister_reset(self, handler):
+        self.reset_handlers.remove(handler)
+
+    def info_mtree(self):
+        """Text of `info mtree`."""
+        return self.memory.mtree()
+
+    # ---------------------------------------------------------------- requests, from any thread
+    def system_reset_request(self):
+        if self.config.no_reboot:
+            self.shutdown_requested = True
+        else:
+            self.reset_requested = True
+        self._requested()
+
+    def system_shutdown_request(self):
+        self.shutdown_requested = True
+        self._requested()
+
+    def request_exit(self, status):
+        """End the machine with this status, whatever -no-shutdown says."""
+        self.exit_status = status & 0xFF
+        self._requested()
+
+    def killed(self, signal):
+        """SIGINT, SIGTERM or SIGHUP asks the machine to end (qemu_system_killed)."""
+        self.exit_signal = signal
+        if self.exit_status is None:
+            self.exit_status = 0
+        self._requested()
+
+    def failed(self, exception):
+        """A device model let an exception escape: our bug. Ends the machine and is raised by run()."""
+        if self.failure is None:
+            self.failure = exception
+        self._requested()
+
+    def _requested(self):
+        self.tcg.stop_requested = True
+        self.tcg.kick()
+        self.main_loop.notify()
+
+    # ---------------------------------------------------------------- what a CPU stopped for
+    def handle_exit(self, cpu, reason):
+        """A CPU left the guest. False: it is halted and has nothing to do."""
+        if reason == cpu_face.EXIT_HLT:
+            return False
+        if reason == cpu_face.EXIT_TRIPLE:
+            self.system_reset_request()
+        elif reason == cpu_face.EXIT_DEBUG:
+            self.vm_stop("debug")
+        return True
+
+    # ---------------------------------------------------------------- run states
+    def vm_start(self):
+        if self.runstate != "running":
+            self.runstate = "running"
+            self.clocks.vm.enable()
+            self.tcg.resume()
+
+    def vm_stop(self, state="paused"):
+        if self.runstate == "running":
+            self.clocks.vm.disable()
+            self.tcg.pause()
+        self.runstate = state
+
+    def system_reset(self):
+        """qemu_system_reset: every handler in turn. The CPUs are stopped."""
+        for handler in list(self.reset_handlers):
+            handler()
+
+    def main_loop_should_exit(self):
+        """Serve the requests; True: leave the main loop."""
+        if self.exit_status is not None or self.failure is not None:
+            return True
+        if self.shutdown_requested:
+            self.shutdown_requested = False
+            if not self.config.no_shutdown:
+                self.exit_status = 0
+                return True
+            self.vm_stop("shutdown")
+        if self.reset_requested:
+            self.reset_requested = False
+            running = self.runstate == "running"
+            self.tcg.pause()
+            self.system_reset()
+            if running:
+                self.tcg.resume()
+        return False
+
+    # ---------------------------------------------------------------- from power-on to the end
+    def power_on(self):
+        """Reset and, unless it is to start paused, run. The lock is held."""
+        for chardev in self.chardevs:
+            chardev.open(self.main_loop)
+        self.system_reset()
+        self.tcg.start()
+        if not self.config.start_paused:
+            self.vm_start()
+
+    def run(self):
+        """Run to the end in the calling thread; the exit status."""
+        self.main_loop.install_signals(self.killed)
+        try:
+            with self.main_loop.lock:
+                self.power_on()
+                while not self.main_loop_should_exit():
+                    self.main_loop.main_loop_wait()
+                self.runstate = "shutdown"
+                self.clocks.vm.disable()
+        finally:
+            self.close()
+        if self.failure is not None:
+            raise self.failure
+        if self.exit_signal is not None:
+            print(f"qemu-py: terminating on signal {int(self.exit_signal)}", file=sys.stderr)
+        return self.exit_status
+
+    def close(self):
+        """Stop the CPUs and give back what was opened. May be called twice."""
+        if self.runstate == "closed":
+            return
+        self.runstate = "closed"
+        if not self.tcg.join():         # cannot be: then at least nothing of it is touched again
+            os._exit(self.exit_status or 1)
+        with self.main_loop.lock:
+            for chardev in self.chardevs:
+                chardev.close()
+        self.main_loop.close()

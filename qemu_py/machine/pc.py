@@ -1,0 +1,207 @@
+"""The PC: wiring only. isapc is its ISA skeleton, which the PC with PCI grows from.
+
+The order and the names are those of QEMU 1.0's pc_piix.c and pc.c: pc_init1, pc_cpus_init,
+pc_memory_init, pc_vga_init, pc_basic_device_init.
+
+Not there yet: keyboard controller, real-time clock, DMA, disks, VGA beyond its text window, PCI.
+"""
+from qemu_py._core import cpu_face
+from qemu_py.devices import device_class, vga_text
+from qemu_py.devices.i8254 import I8254
+from qemu_py.devices.i8259 import I8259Pair
+from qemu_py.devices.isa_bus import ISABus
+from qemu_py.devices.pcspk import PCSpeaker
+from qemu_py.devices.port80 import Port80
+from qemu_py.devices.uart16550 import UART16550
+from qemu_py.machine import firmware
+from qemu_py.machine.config import check_ram_size
+from qemu_py.machine.multiboot import Multiboot
+from qemu_py.machine.registry import QEMUMachine, machine_init, qemu_register_machine
+from qemu_py.system.irq import IRQOr
+from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
+from qemu_py.util.errors import UserError
+
+RAM_HOLE = 0xE0000000                   # RAM above this moves beyond 4 GiB
+COM = ((0x3F8, 4), (0x2F8, 3), (0x3E8, 4), (0x2E8, 3))
+E820_RAM, E820_RESERVED = 1, 2
+
+
+def pc_init1(machine, pci_enabled):
+    """Build a PC."""
+    config = machine.config
+    if config.kernel is None and config.bios is None:
+        raise UserError("there is nothing to run: give a multiboot kernel with -kernel FILE")
+    pc_cpus_init(machine, config.cpu_model)
+    pc_memory_init(machine, config.ram_size)
+    pic = machine.pic = I8259Pair()
+    pc_allocate_cpu_irq(machine, pic)
+    machine.isa = ISABus(machine.memory.system_io, pic.irqs, machine.request_exit)
+    map_pic(machine, pic)
+    pc_vga_init(machine)
+    pc_basic_device_init(machine)
+    for name, options in config.devices:
+        plug(machine, name, options)
+    if config.kernel is not None:
+        machine.register_reset(lambda: firmware.bios_left_it(machine))
+        machine.loader = Multiboot(machine, config.kernel, config.append, config.initrd)
+        machine.register_reset(machine.loader.reset)
+
+
+def pc_init_isa(machine):
+    pc_init1(machine, pci_enabled=False)
+
+
+def pc_cpus_init(machine, model):
+    for _ in range(1):
+        pc_new_cpu(machine, model)
+
+
+def pc_new_cpu(machine, model):
+    cpu = machine.new_cpu(model)
+    machine.register_reset(lambda: pc_cpu_reset(cpu))
+    return cpu
+
+
+def pc_cpu_reset(cpu):
+    cpu.reset()
+
+
+def pc_memory_init(machine, ram_size):
+    """RAM below and above 4 GiB, and the BIOS."""
+    check_ram_size(ram_size)
+    memory = machine.memory
+    below = machine.ram_below_4g = min(ram_size, RAM_HOLE)
+    above = machine.ram_above_4g = ram_size - below
+    ram = machine.ram = MemoryRegion.ram("pc.ram", ram_size, memory.ram_list)
+    memory.system_memory.add_subregion(0, MemoryRegion.alias_of("ram-below-4g", ram, 0, below))
+    if above:
+        memory.system_memory.add_subregion(1 << 32, MemoryRegion.alias_of("ram-above-4g", ram, below, above))
+    machine.memory_map = lambda: e820(below, above)
+    config = machine.config
+    bios = firmware.load_bios(config.bios) if config.bios is not None else firmware.stand_in_bios()
+    firmware.map_bios(machine, bios)
+
+
+def e820(below, above):
+    """The memory map as [(start, size, type)]."""
+    table = [(0, min(below, 0xA0000), E820_RAM), (0xF0000, 0x10000, E820_RESERVED)]
+    if below > 0x100000:
+        table.append((0x100000, below - 0x100000, E820_RAM))
+    table.append((0xFFFC0000, 0x40000, E820_RESERVED))
+    if above:
+        table.append((1 << 32, above, E820_RAM))
+    return table
+
+
+def pc_allocate_cpu_irq(machine, pic):
+    """The way of an interrupt: the pair's INT to the CPU, its acknowledge cycle back to the pair."""
+    cpu = machine.cpus[0]
+    wake = machine.tcg.wake
+
+    def pic_irq_request(n, level):
+        cpu.interrupt(cpu_face.INTERRUPT_HARD, level)
+        if level:
+            wake()
+    pic.int.connect(pic_irq_request)
+    machine.memory.physmap.pic_interrupt = pic.read_irq
+    # FERR# is IRQ 13 on a PC; a write to port F0h takes it back.
+    machine.memory.physmap.ferr = pic.irqs[13].raise_
+
+
+def map_pic(machine, pic):
+    isa = machine.isa
+    isa.map(pic.master, 0x20, 2, name="pic")
+    isa.map(pic.slave, 0xA0, 2, name="pic")
+    isa.map(pic.master, 0x4D0, 1, first=2, name="elcr")
+    isa.map(pic.slave, 0x4D1, 1, first=2, name="elcr")
+    machine.devices.append(("i8259-master", pic.master))
+    machine.devices.append(("i8259-slave", pic.slave))
+    machine.register_reset(pic.reset)
+
+
+def pc_vga_init(machine):
+    """The text window, as RAM; -vga none leaves even that out."""
+    if machine.config.vga == "none":
+        machine.vga_window = None
+        return
+    window = MemoryRegion.ram("vga.vram", vga_text.WINDOW_SIZE, machine.memory.ram_list)
+    machine.memory.system_memory.add_subregion_overlap(vga_text.WINDOW_BASE, window, 1)
+    machine.vga_window = memoryview(window.ram_block.buffer)[:vga_text.WINDOW_SIZE]
+
+    def reset():
+        vga_text.clear(machine.vga_window)
+        window.set_dirty(0, vga_text.WINDOW_SIZE)
+    machine.register_reset(reset)
+
+
+def screen_text(machine):
+    """The text screen as a list of 25 strings."""
+    return vga_text.screen_text(machine.vga_window)
+
+
+def pc_basic_device_init(machine):
+    """The chips that every PC has."""
+    isa, clock, config = machine.isa, machine.clocks.vm, machine.config
+    pit = machine.pit = machine.add_device("i8254", I8254(clock))
+    isa.map(pit, 0x40, 4, name="pit")
+    pit.connect_out(0, machine.pic.set_irq, 0)
+    speaker = machine.add_device("isa-pcspk", PCSpeaker(clock, pit=pit))
+    isa.map(speaker, 0x61, 1, name="pcspk")
+    port80 = machine.add_device("port80", Port80())
+    region = isa.map(port80, 0x80, 1, name="ioport80")
+    region.set_passive_write(0)
+    ferr = MemoryRegion.io("ioportF0", 1, ferr_ops(machine.pic.irqs[13]))
+    machine.memory.system_io.add_subregion(0xF0, ferr)
+    serial_irqs = {irq: IRQOr(isa.irq(irq)) for _, irq in COM}  # COM1 and COM3 share one, COM2 and COM4
+    for n, chardev in enumerate(config.serials):
+        if chardev is not None:
+            serial_init(machine, n, chardev, serial_irqs)
+    for chardev in config.debugcons:
+        if chardev is not None:
+            machine.add_chardev(chardev)
+            console = device_class("isa-debugcon")(clock, chardev=chardev)
+            machine.add_device("isa-debugcon", console).plug(isa)
+
+
+def ferr_ops(irq13):
+    return MemoryRegionOps(lambda addr, size: 0xFF, lambda addr, value, size: irq13.lower(), impl=(1, 1))
+
+
+def serial_init(machine, n, chardev, irqs):
+    """COM n + 1. A poll of its line status register is answered without a call while that has no effect."""
+    base, irq = COM[n]
+    machine.add_chardev(chardev)
+    uart = UART16550(machine.clocks.vm, chardev=chardev)
+    region = machine.isa.map(uart, base, 8, name="serial")
+    uart.irq = irqs[irq].input()
+    line_status = bytearray(1)
+
+    def lsr_listener(value):
+        passive = 5 in region.passive_reads
+        if value is None:
+            if passive:
+                region.set_passive_read(5, None)
+        else:
+            line_status[0] = value
+            if not passive:
+                region.set_passive_read(5, line_status)
+    uart.lsr_listener = lsr_listener
+    uart.update()
+    machine.add_device(f"serial{n}", uart)
+
+
+def plug(machine, name, options):
+    """-device: make a device of the user's and plug it into its bus."""
+    cls = device_class(name)
+    if cls is None:
+        raise UserError(f"-device {name}: there is no such device; -device help lists them")
+    if cls.BUS != "isa":
+        raise UserError(f"-device {name}: it is part of the board and cannot be added")
+    device = cls.from_options(machine.clocks.vm, options)
+    machine.add_device(name, device)
+    device.plug(machine.isa)
+
+
+@machine_init
+def pc_machine_init():
+    qemu_register_machine(QEMUMachine("isapc", "ISA-only PC", pc_init_isa, is_default=True))

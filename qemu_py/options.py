@@ -1,0 +1,296 @@
+"""The command line's options: one table, and the grammar of their values.
+
+A row is the option's name, its argument as -help shows it, the help text, and the handler, which is
+called with the state of the parse and the argument's text. What a machine is made of goes into a
+MachineConfig; nothing is opened or built before the whole line has been read.
+"""
+import re
+from dataclasses import dataclass, field
+
+from qemu_py import __version__
+from qemu_py.util.errors import UserError
+
+MAX_SERIAL = 4
+
+
+class Quit(Exception):
+    """The option was a question: print the answer, exit with status 0."""
+
+
+@dataclass
+class Parse:
+    """What has been read so far. `settings` are the fields of a MachineConfig."""
+    settings: dict = field(default_factory=dict)
+    serials: list = field(default_factory=list)         # texts of -serial
+    debugcons: list = field(default_factory=list)
+    devices: list = field(default_factory=list)
+    nographic: bool = False
+    display: str = "none"
+    log_items: str = ""
+    log_file: str = None
+
+
+@dataclass(frozen=True)
+class Option:
+    name: str
+    argument: str                       # "": it takes none
+    help: str
+    handler: object
+
+
+def parse_size(text, option, unit=1 << 20):
+    """Bytes of a size in QEMU's grammar: a number, maybe with a fraction, and B K M G T; MiB without."""
+    m = re.fullmatch(r"(\d+)(\.\d+)?([bBkKmMgGtT]?)|(0[xX][0-9a-fA-F]+)", text)
+    if not m:
+        raise UserError(f"-{option} {text}: this is no size; write for example 128M or 1G")
+    factor = {"": unit, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}[(m[3] or "").lower()]
+    if m[4]:
+        return int(m[4], 16) * factor
+    size = int(m[1]) * factor
+    if m[2]:
+        size += int(float(m[2]) * factor)
+    return size
+
+
+def split_properties(text):
+    """"name,key=value,flag" as (name, [(key, value or None)]); ",," is a comma."""
+    parts = [part.replace("\0", ",") for part in text.replace(",,", "\0").split(",")]
+    return parts[0], [(key, value if sep else None) for key, sep, value in (p.partition("=") for p in parts[1:])]
+
+
+# ---------------------------------------------------------------- handlers
+def set_text(name):
+    def handler(parse, text):
+        parse.settings[name] = text
+    return handler
+
+
+def set_true(name):
+    def handler(parse, text):
+        parse.settings[name] = True
+    return handler
+
+
+def append_text(name):
+    def handler(parse, text):
+        getattr(parse, name).append(text)
+    return handler
+
+
+def opt_machine(parse, text):
+    from qemu_py.machine import registry
+    name, properties = split_properties(text)
+    for key, value in properties:
+        if key == "accel":
+            check_accel(value or "", "machine accel=")
+        elif key != "type":
+            raise UserError(f"-machine {text}: there is no machine property '{key}'")
+    key, sep, value = name.partition("=")
+    if sep:
+        if key == "accel":
+            check_accel(value, "machine accel=")
+            return
+        if key != "type":
+            raise UserError(f"-machine {text}: there is no machine property '{key}'")
+        name = value
+    name = dict(properties).get("type") or name
+    if name in ("help", "?"):
+        raise Quit(registry.help_text())
+    parse.settings["machine"] = registry.find_machine(name).name
+
+
+def check_accel(text, option):
+    """`tcg` and `interp` are the same for now: translation to IR, which is interpreted."""
+    if text in ("help", "?"):
+        raise Quit("Accelerators supported:\ntcg\ninterp\n")
+    if text not in ("tcg", "interp"):
+        raise UserError(f"-{option} {text}: there is no such accelerator (there are: tcg, interp)")
+
+
+def opt_accel(parse, text):
+    check_accel(split_properties(text)[0], "accel")
+
+
+def opt_cpu(parse, text):
+    from qemu_py._core import cpu_face
+    names = cpu_face.cpu_model_names()
+    if text in ("help", "?"):
+        raise Quit("Available CPUs:\n" + "".join(f"x86 {name}\n" for name in names))
+    if text not in names:
+        raise UserError(f"-cpu {text}: there is no such CPU model (there are: {', '.join(names)})")
+    parse.settings["cpu_model"] = text
+
+
+def opt_m(parse, text):
+    from qemu_py.machine.config import check_ram_size
+    size = None
+    for part in text.split(","):
+        key, sep, value = part.partition("=")
+        if not sep and size is None:
+            size = parse_size(part, "m")
+        elif key == "size" and size is None:
+            size = parse_size(value, "m")
+        else:
+            raise UserError(f"-m {text}: write -m SIZE or -m size=SIZE")
+    check_ram_size(size)
+    parse.settings["ram_size"] = (size + 4095) & -4096
+
+
+def opt_serial(parse, text):
+    if len(parse.serials) == MAX_SERIAL:
+        raise UserError(f"-serial {text}: a PC has no more than {MAX_SERIAL} serial ports")
+    parse.serials.append(text)
+
+
+def opt_display(parse, text):
+    if text in ("help", "?"):
+        raise Quit("Available display backends:\nnone\n")
+    if text != "none":
+        raise UserError(f"-display {text}: this display is not available (there is: none)")
+    parse.display = text
+
+
+def opt_nographic(parse, text):
+    parse.nographic = True
+
+
+def opt_vga(parse, text):
+    if text in ("help", "?"):
+        raise Quit("none\nstd                 (text window only)\n")
+    if text not in ("none", "std"):
+        raise UserError(f"-vga {text}: this adapter is not available (there are: none, std)")
+    parse.settings["vga"] = text
+
+
+def opt_monitor(parse, text):
+    if text not in ("none", "null"):
+        raise UserError(f"-monitor {text}: there is no monitor yet (use -monitor none)")
+
+
+def opt_device(parse, text):
+    from qemu_py import devices
+    name, properties = split_properties(text)
+    if name in ("help", "?"):
+        raise Quit("".join(f'name "{cls.NAME}", bus {cls.BUS}, desc "{cls.DESC}"\n'
+                           for _, cls in sorted(devices.scan().items()) if cls.BUS))
+    cls = devices.device_class(name)
+    if cls is None:
+        raise UserError(f"-device {name}: there is no such device; -device help lists them")
+    if any(key in ("help", "?") and value is None for key, value in properties):
+        raise Quit(f"{name} options:\n" + "".join(f"  {key:<16} {prop.help} (default {prop.default})\n"
+                                                  for key, prop in cls.PROPERTIES.items()))
+    for key, value in properties:
+        if value is None:
+            raise UserError(f"-device {name}: property '{key}' needs a value ({key}=VALUE)")
+    parse.devices.append((name, dict(properties)))
+
+
+def opt_d(parse, text):
+    from qemu_py.util import log
+    if text in ("help", "?"):
+        raise Quit(log.help_text())
+    log.cpu_str_to_log_mask(text)
+    parse.log_items = f"{parse.log_items},{text}" if parse.log_items else text
+
+
+def opt_log_file(parse, text):
+    parse.log_file = text
+
+
+def opt_version(parse, text):
+    raise Quit(f"qemu-py version {__version__}\n")
+
+
+def opt_help(parse, text):
+    raise Quit(help_text())
+
+
+OPTIONS = (
+    Option("h", "", "", opt_help),
+    Option("help", "", "print this and exit", opt_help),
+    Option("version", "", "print the version and exit", opt_version),
+    Option("M", "", "", opt_machine),
+    Option("machine", "NAME", "the machine to emulate; help lists them", opt_machine),
+    Option("accel", "NAME", "how guest code is run: tcg or interp", opt_accel),
+    Option("cpu", "MODEL", "the CPU's model; help lists them (default qemu32)", opt_cpu),
+    Option("m", "SIZE", "guest memory: MiB, or with a suffix K, M, G (default 128M)", opt_m),
+    Option("kernel", "FILE", "start a multiboot kernel (ELF32, or with address fields)", set_text("kernel")),
+    Option("append", "TEXT", "command line of the kernel", set_text("append")),
+    Option("initrd", "LIST", "modules of the kernel: \"file arguments,file arguments\"", set_text("initrd")),
+    Option("bios", "FILE", "map a BIOS image, and start it when there is no kernel", set_text("bios")),
+    Option("serial", "DEV", "a serial port (up to 4): stdio, file:PATH, null, none", opt_serial),
+    Option("debugcon", "DEV", "a debug console at port E9h, on the same devices", append_text("debugcons")),
+    Option("monitor", "DEV", "none: there is no monitor yet", opt_monitor),
+    Option("display", "TYPE", "none: the guest's screen is not shown", opt_display),
+    Option("nographic", "", "no screen; the first serial port is stdio", opt_nographic),
+    Option("vga", "TYPE", "display adapter: std (its text window) or none", opt_vga),
+    Option("device", "NAME[,PROP=VALUE...]", "add a device; help lists them, NAME,help its properties", opt_device),
+    Option("name", "TEXT", "a name for the guest", set_text("name")),
+    Option("no-reboot", "", "exit instead of rebooting", set_true("no_reboot")),
+    Option("no-shutdown", "", "stop instead of exiting when the guest shuts down", set_true("no_shutdown")),
+    Option("S", "", "do not start the CPU", set_true("start_paused")),
+    Option("d", "ITEM,...", "log items; help lists them", opt_d),
+    Option("D", "FILE", "write the log to a file (default: standard error)", opt_log_file),
+)
+_SHORT = {"M": "NAME"}                  # -M takes what -machine takes, and is not shown twice
+BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def help_text():
+    """What -help prints."""
+    lines = [f"qemu-py version {__version__}: a 32-bit PC in Python",
+             "usage: qemu-py [options]", ""]
+    for option in OPTIONS:
+        if option.help:
+            left = f"-{option.name} {option.argument}".rstrip()
+            if len(left) > 22:
+                lines.append(left)
+                left = ""
+            lines.append(f"{left:<23} {option.help}")
+    lines += ["", "Options may be written with one dash or two.", ""]
+    return "\n".join(lines)
+
+
+def parse_arguments(arguments):
+    """Read the command line; a Parse. UserError, or Quit with text to print."""
+    parse = Parse()
+    words = iter(arguments)
+    for word in words:
+        if not word.startswith("-") or word == "-":
+            raise UserError(f"{word}: disk images are not supported yet; every option begins with a dash")
+        name = word[2:] if word.startswith("--") else word[1:]
+        option = BY_NAME.get(name)
+        if option is None:
+            raise UserError(f"{word}: invalid option")
+        text = None
+        if option.argument or name in _SHORT:
+            text = next(words, None)
+            if text is None:
+                raise UserError(f"{word}: requires an argument")
+        option.handler(parse, text)
+    return parse
+
+
+def machine_config(parse):
+    """The MachineConfig of a command line; opens its character devices."""
+    from qemu_py.backends.chardev import chardev_new
+    from qemu_py.machine.config import MachineConfig
+    used = set()
+    serials, debugcons = list(parse.serials), list(parse.debugcons)
+    if parse.nographic and not serials:
+        serials = ["none" if "stdio" in debugcons else "stdio"]
+    opened = []
+    try:
+        for texts, option in ((serials, "-serial"), (debugcons, "-debugcon")):
+            opened.append([chardev_new(text, option, used) for text in texts])
+    except BaseException:
+        for chardev in sum(opened, []):
+            if chardev is not None:
+                chardev.close()
+        raise
+    settings = dict(parse.settings)
+    if "kernel" not in settings:
+        for name in ("append", "initrd"):
+            if name in settings:
+                raise UserError(f"-{name}: only allowed together with -kernel")
+    return MachineConfig(serials=opened[0], debugcons=opened[1], devices=parse.devices, **settings)
