@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tests.core.oracle import compare
+from tests.core.oracle.blocks import BlockGenerator
 from tests.core.oracle.generate import Generator
 from tests.core.oracle.host import RUN_JUMP, RUN_STEP, STATUS_DIED, HostCPU
 
 BATCH = 16384
-FAMILIES = ("int", "fpu", "sse")
+FAMILIES = ("int", "fpu", "sse", "block")
 
 
 @dataclass
@@ -67,7 +68,8 @@ class Runner:
 
     def run(self, family, seed, number, count=None, only=None, reports=3):
         if family not in self.generators:
-            self.generators[family] = Generator(family, self.features)
+            self.generators[family] = (BlockGenerator(self.features) if family == "block"
+                                       else Generator(family, self.features))
         b = self.generators[family].batch(seed, number, count or self.size, only)
         n = len(b.records)
         step = int((b.how == RUN_STEP).sum())
@@ -85,7 +87,7 @@ class Runner:
                       seconds_host=t1 - t0, seconds_engine=t2 - t1)
         out.faults = Counter(host["trapno"][host["status"] != STATUS_DIED].tolist())
         for k in np.nonzero(bad)[0]:
-            name = repr(b.forms[b.form[k]])
+            name = str(b.forms[b.form[k]])
             out.by_form[name] += 1
             if out.by_form[name] <= reports:
                 out.reports.append((f"{name} #{out.by_form[name]}",

@@ -24,7 +24,9 @@ def differences(batch, host, engine):
     relevant &= ~((engine["trapno"] == 14) & (engine["cr2"] >= CONTROL) & (engine["cr2"] < CONTROL + CONTROL_SIZE))
     fault = host["trapno"] != NO_FAULT
     flags = (host["rflags"] ^ engine["rflags"]) & np.uint64(FLAG_BITS)
-    flags &= np.where(fault, U32, ~batch.flags_ignored.astype("<u8"))
+    # A fault leaves the flags alone, unless an earlier instruction of a block had undefined them
+    whole = fault & (batch.family != "block")
+    flags &= np.where(whole, U32, ~batch.flags_ignored.astype("<u8"))
     fx = ((host["fx"] ^ engine["fx"]) & FX_MASK).any(1)
     memory = host["data"] != engine["data"]
     changed = memory.any(1)
@@ -66,7 +68,7 @@ def report(batch, before, host, engine, k, found):
     code = bytes(b["code"][:int(b["codelen"])])
     fields = [name for name in FIELDS if found[name][k]]
     segs = ", DS ES SS GS based" if b["segs"] else ""
-    out = [f"{code.hex(' ')}   {disassemble(code, int(b['mode']))}   ({int(b['mode'])}-bit code{segs}; row: {batch.forms[batch.form[k]]!r})",
+    out = [f"{code.hex(' ')}   {disassemble(code, int(b['mode']))}   ({int(b['mode'])}-bit code{segs}; row: {batch.forms[batch.form[k]]})",
            f"  differ in: {', '.join(fields)}"]
     out.append("  before   " + _integer_line(b) + f" eflags={int(b['rflags']) & 0xFFFFFFFF:08x}")
     out.append(f"  expected {_integer_line(h)} eflags={int(h['rflags']) & 0xFFFFFFFF:08x} {_outcome(h)}")

@@ -9,8 +9,8 @@ import numpy as np
 
 from tests.core.oracle import undefined, values
 from tests.core.oracle.host import RECORD, RUN_JUMP, RUN_STEP, SEGS_BASED, WINDOW, WINDOW_OFFSET, fresh_fx
-from tests.core.oracle.instructions import (BIT_TESTS, EAX, EBP, EBX, ECX, EDI, EDX, ESI, ESP, SHIFTS, STRINGS, encode,
-                                            forms, operand_bytes, window_offset)
+from tests.core.oracle.instructions import (BIT_TESTS, EAX, EBP, EBX, ECX, EDI, EDX, ESI, ESP, FEATURES, SHIFTS,
+                                            STRINGS, encode, forms, operand_bytes, window_offset)
 
 GROUP = 32
 POOL = 4096
@@ -39,7 +39,6 @@ class Generator:
         self.family = family
         self.forms = forms(family)
         if features is not None:
-            from tests.core.oracle.instructions import FEATURES
             have = sum(1 << FEATURES[name] for name in features if name in FEATURES)
             self.forms = [f for f in self.forms if f.row.needs & ~have == 0]
         if not self.forms:
@@ -54,7 +53,7 @@ class Generator:
         count = max(GROUP, count // GROUP * GROUP)
         b = Batch(count)
         b.family, b.forms = self.family, candidates
-        pools = _Pools(rng, self.family)
+        pools = Pools(rng, self.family)
         r = b.records
         r["gpr"][:, :8] = values.registers(rng, count)
         r["data"] = pools.window(rng, count)
@@ -121,7 +120,7 @@ ENVIRONMENTS = {"fnstenv": _fpu_environment, "fnsave": _fpu_environment,
 IN_FPU_STATE = {"fnstenv", "fnsave"}
 
 
-class _Pools:
+class Pools:
     """Random material that is made once a batch and dealt out."""
 
     def __init__(self, rng, family):

@@ -103,13 +103,14 @@ def memory_extent(form, osz):
     return 4, 1
 
 
-def encode(form, pick, code32=None):
-    """One random encoding of `form`. `pick` is a random.Random."""
+def encode(form, pick, code32=None, in_block=False):
+    """One random encoding of `form`. `pick` is a random.Random. In a block segments are flat, and
+    memory operands are [ebp+disp8] or [esi+disp8], which blocks.py points into the window."""
     i = Instruction()
     i.form = form
     chance = pick.random
     i.mode = (32 if chance() < 0.7 else 16) if code32 is None else (32 if code32 else 16)
-    i.segs = SEGS_BASED if chance() < (0.12 if i.mode == 32 else 0.5) else SEGS_FLAT
+    i.segs = SEGS_BASED if chance() < (0.12 if i.mode == 32 else 0.5) and not in_block else SEGS_FLAT
     i.how = RUN_STEP if form.mnemonic in BRANCHES else RUN_JUMP
     i.wild = chance() < 0.03
     i.rep = 0
@@ -130,10 +131,12 @@ def encode(form, pick, code32=None):
         use67 = chance() < (0.5 if i.segs == SEGS_BASED else 0.02)
     else:
         use67 = touches and chance() < (0.3 if i.segs == SEGS_BASED else 0.95)
+    if in_block:
+        use67 = i.mode == 16 and touches
     if use67:
         prefixes.append(PREFIX_67)
     i.asz = (4 if i.mode == 32 else 2) if not use67 else (2 if i.mode == 32 else 4)
-    if chance() < 0.08 and touches:
+    if chance() < 0.08 and touches and not in_block:
         i.segment_prefix = pick.choice(["es", "cs", "ss", "ds", "ds", "fs", "gs", "gs"])
         prefixes.append(SEGMENT_PREFIX[i.segment_prefix])
     if form.mnemonic in STRINGS and chance() < 0.6:
@@ -144,7 +147,7 @@ def encode(form, pick, code32=None):
 
     body = []
     if form.has_modrm:
-        body = _modrm(i, form, pick)
+        body = _modrm(i, form, pick, in_block)
     memory_destination = i.memory is not None and form.kinds and form.kinds[0] in ("E", "M")
     if not mandatory and chance() < (0.15 if form.lockable and memory_destination else 0.005):
         # LOCK where it is not allowed is #UD; F3 and F2 must not join it (HLE)
@@ -162,10 +165,10 @@ def encode(form, pick, code32=None):
         prefixes.insert(pick.randrange(len(prefixes) + 1), mandatory)
     escape = {0: [], 1: [0x0F], 2: [0x0F, 0x38], 3: [0x0F, 0x3A]}[form.map]
     i.code = bytes(prefixes + escape + [form.row.opcode] + list(body))
-    return i if len(i.code) <= 15 else encode(form, pick, code32)
+    return i if len(i.code) <= 15 else encode(form, pick, code32, in_block)
 
 
-def _modrm(i, form, pick):
+def _modrm(i, form, pick, in_block):
     reg = form.row.reg if form.row.reg is not None else pick.randrange(8)
     if form.memory_only:
         register = False
@@ -181,6 +184,10 @@ def _modrm(i, form, pick):
     m = i.memory = Memory(i.asz, size, align)
     if i.asz == 2:
         return _memory16(i, reg, pick)
+    if in_block:
+        m.base, m.disp = pick.choice([EBP, ESI]), pick.randrange(-96, 96 - min(size, 90)) // align * align
+        m.segment = "ss" if m.base == EBP else "ds"
+        return [0x40 | reg << 3 | m.base, m.disp & 0xFF]
     mod = pick.choice([0, 1, 1, 2])
     rm = pick.randrange(8)
     out = []
