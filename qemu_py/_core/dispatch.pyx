@@ -351,12 +351,20 @@ cdef void flush_coalesced(AddressSpaceDispatch *d) noexcept nogil:
 
 
 # ---------------------------------------------------------------- MMIO
+cdef inline bint one_section(Subpage *sub, uint32_t offset, int size) noexcept nogil:
+    cdef int i
+    for i in range(1, size):
+        if sub.map[offset + i] != sub.map[offset]:
+            return False
+    return True
+
+
 cdef uint64_t subpage_read(AddressSpaceDispatch *d, Subpage *sub, uint64_t pa, int size) noexcept nogil:
     cdef uint32_t offset = pa & 0xFFF
     cdef SubpageSection *section = &sub.sections[sub.map[offset]]
     cdef uint64_t value = 0
     cdef int step
-    if size > 1 and sub.map[offset + size - 1] != sub.map[offset]:
+    if not one_section(sub, offset, size):
         step = size >> 1
         return subpage_read(d, sub, pa, step) | subpage_read(d, sub, pa + step, step) << (8 * step)
     if section.kind == PHYS_RAM or section.kind == PHYS_ROM:
@@ -369,7 +377,7 @@ cdef void subpage_write(AddressSpaceDispatch *d, Subpage *sub, uint64_t pa, uint
     cdef uint32_t offset = pa & 0xFFF
     cdef SubpageSection *section = &sub.sections[sub.map[offset]]
     cdef int step
-    if size > 1 and sub.map[offset + size - 1] != sub.map[offset]:
+    if not one_section(sub, offset, size):
         step = size >> 1
         subpage_write(d, sub, pa, value, step)
         subpage_write(d, sub, pa + step, value >> (8 * step), step)

@@ -1,0 +1,77 @@
+"""Row 26: dirty_log_mask: the VGA, CODE and MIGRATION clients are independent."""
+import pytest
+
+from qemu_py.system.memory import (
+    DIRTY_MEMORY_MIGRATION, DIRTY_MEMORY_VGA, MemoryListener, MemoryRegion)
+
+PAGE = 0x1000
+
+
+@pytest.fixture
+def vram(memory):
+    region = MemoryRegion.ram("vram", 16 * PAGE, memory.ram_list)
+    memory.system_memory.add_subregion(0xA0000, region)
+    region.set_log(True, DIRTY_MEMORY_VGA)
+    for client in (DIRTY_MEMORY_VGA, DIRTY_MEMORY_MIGRATION):
+        region.reset_dirty(0, region.size, client)
+    return region
+
+
+def dirty_pages(region, client):
+    return [i for i in range(region.size // PAGE) if region.get_dirty(i * PAGE, PAGE, client)]
+
+
+def test_a_write_makes_its_page_dirty_for_every_client(memory, vram):
+    memory.address_space_memory.write(0xA0000 + 3 * PAGE + 7, b"x")
+    assert dirty_pages(vram, DIRTY_MEMORY_VGA) == [3]
+    assert dirty_pages(vram, DIRTY_MEMORY_MIGRATION) == [3]
+
+
+def test_a_client_resets_its_own_bit_only(memory, vram):
+    memory.address_space_memory.write(0xA0000 + 3 * PAGE, b"x")
+    vram.reset_dirty(0, vram.size, DIRTY_MEMORY_VGA)
+    assert dirty_pages(vram, DIRTY_MEMORY_VGA) == []
+    assert dirty_pages(vram, DIRTY_MEMORY_MIGRATION) == [3]
+
+
+def test_a_write_over_a_border_makes_both_pages_dirty(memory, vram):
+    memory.address_space_memory.write(0xA0000 + 5 * PAGE - 1, b"xy")
+    assert dirty_pages(vram, DIRTY_MEMORY_VGA) == [4, 5]
+
+
+def test_a_write_through_the_view_is_told_by_set_dirty(vram):
+    vram.view[2 * PAGE] = 1
+    assert dirty_pages(vram, DIRTY_MEMORY_VGA) == []
+    vram.set_dirty(2 * PAGE, 1)
+    assert dirty_pages(vram, DIRTY_MEMORY_VGA) == [2]
+
+
+def test_a_read_makes_nothing_dirty(memory, vram):
+    memory.address_space_memory.read(0xA0000, vram.size)
+    assert dirty_pages(vram, DIRTY_MEMORY_VGA) == []
+
+
+def test_the_mask_has_a_bit_for_each_client_and_listeners_hear_of_it(memory):
+    class Trace(MemoryListener):
+        calls = []
+
+        def log_start(self, section):
+            self.calls.append(("start", section.mr.name))
+
+        def log_stop(self, section):
+            self.calls.append(("stop", section.mr.name))
+
+        def log_sync(self, section):
+            self.calls.append(("sync", section.mr.name))
+
+    region = MemoryRegion.ram("vram", 16 * PAGE, memory.ram_list)
+    memory.system_memory.add_subregion(0xA0000, region)
+    memory.address_space_memory.add_listener(Trace())
+    region.set_log(True, DIRTY_MEMORY_VGA)
+    region.set_log(True, DIRTY_MEMORY_MIGRATION)
+    assert region.dirty_log_mask == 0b1001 and region.is_logging
+    region.sync_dirty_bitmap()
+    region.set_log(False, DIRTY_MEMORY_VGA)
+    assert region.dirty_log_mask == 0b1000
+    region.set_log(False, DIRTY_MEMORY_MIGRATION)
+    assert Trace.calls == [("start", "vram"), ("sync", "vram"), ("stop", "vram")]
