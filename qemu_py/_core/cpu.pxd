@@ -509,8 +509,10 @@ cdef struct CPUX86State:
     uint64_t msr_mce_banks[20]  # CTL, STATUS, ADDR, MISC of five banks
     uint64_t msr_debugctl
     uint64_t msr_ebl_cr_poweron
-    uint64_t smi_io_eip         # of the last IN, OUT, INS, OUTS: what RSM's I/O restart goes back to
-    uint32_t smi_io_valid
+    uint32_t smi_io_eip         # of the last OUT: what RSM's I/O restart goes back to ...
+    uint32_t smi_io_next        # ... when the SMI comes right behind it, here
+    uint32_t in_hlt             # HLT, and no interrupt delivered since
+    uint32_t pad_system
     uint32_t guest_bp_count     # instruction breakpoints that DR7 enables
 
 # Instruction set features, one bit for each column of opcodes.txt's `needs`
