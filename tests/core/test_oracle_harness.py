@@ -75,6 +75,11 @@ def test_based_segments_have_a_limit(cpu):
     assert one(cpu, "8b03", segs=host.SEGS_BASED, ebx=last + 1)["trapno"] == PROTECTION
 
 
+def test_a_16_bit_stack_does_not_outlive_its_test(cpu):
+    one(cpu, "90", mode=16, segs=host.SEGS_BASED, esp=0x30000840)
+    assert one(cpu, "8b4500", ebp=host.WINDOW)["trapno"] == host.NO_FAULT           # mov eax, [ebp]
+
+
 def test_system_calls_do_not_reach_the_kernel(cpu):
     assert one(cpu, "cd80", eax=1)["sig"] == 31                 # SIGSYS
 

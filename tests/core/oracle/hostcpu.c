@@ -262,6 +262,8 @@ static void run_one(struct record *r, int how)
     __asm__ volatile("" ::: "memory", "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11");
     if (r->mode != 64)
         load_segments(0, 0, 0);
+    if (CTL->iret[4] != DS32)
+        __asm__ volatile("mov %0, %%ss" :: "r"(DS32));  /* enter_by_jump keeps SS */
     if (CTL->out_done) {
         memcpy(r->gpr, (void *) CTL->out_gpr, sizeof r->gpr);
         r->rflags = CTL->out_flags;
