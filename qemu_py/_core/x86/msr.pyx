@@ -179,7 +179,7 @@ cdef int read_known(CPUX86State *env, uint32_t index, uint64_t *value) noexcept 
     return 0
 
 
-cdef int read_msr(CPUX86State *env, uint32_t index, uint64_t *value) noexcept nogil:
+cdef int cpu_rdmsr(CPUX86State *env, uint32_t index, uint64_t *value) noexcept nogil:
     if read_known(env, index, value):
         log_unknown(env, b"read", index, 0)
         return 1
@@ -280,7 +280,7 @@ cdef int write_known(CPUX86State *env, uint32_t index, uint64_t value) noexcept 
     return 0
 
 
-cdef int write_msr(CPUX86State *env, uint32_t index, uint64_t value) noexcept nogil:
+cdef int cpu_wrmsr(CPUX86State *env, uint32_t index, uint64_t value) noexcept nogil:
     if write_known(env, index, value):
         log_unknown(env, b"write", index, value)
         return 1

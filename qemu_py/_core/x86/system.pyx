@@ -12,7 +12,7 @@ from qemu_py._core.cpu cimport (
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
 from qemu_py._core.x86.control cimport cpu_x86_update_cr0, cpu_x86_update_cr3, cpu_x86_update_cr4
 from qemu_py._core.x86.debug cimport DR6_BD, DR7_GD, set_dr7, update_hw_breakpoints
-from qemu_py._core.x86.msr cimport cpu_get_tsc, read_msr, write_msr
+from qemu_py._core.x86.msr cimport cpu_get_tsc, cpu_rdmsr, cpu_wrmsr
 from qemu_py._core.x86.state cimport cpu_cpl, fill_seg_cache, raise_exception, raise_exception_err, update_hflags
 
 
@@ -107,14 +107,14 @@ cdef inline void set_edx_eax(CPUX86State *env, uint64_t value) noexcept nogil:
 
 cdef int helper_rdmsr(CPUX86State *env) noexcept nogil:
     cdef uint64_t value
-    if read_msr(env, <uint32_t> env.regs[R_ECX], &value):
+    if cpu_rdmsr(env, <uint32_t> env.regs[R_ECX], &value):
         return gp(env)
     set_edx_eax(env, value)
     return 0
 
 
 cdef int helper_wrmsr(CPUX86State *env) noexcept nogil:
-    if write_msr(env, <uint32_t> env.regs[R_ECX], env.regs[R_EDX] << 32 | <uint32_t> env.regs[R_EAX]):
+    if cpu_wrmsr(env, <uint32_t> env.regs[R_ECX], env.regs[R_EDX] << 32 | <uint32_t> env.regs[R_EAX]):
         return gp(env)
     return 0
 
