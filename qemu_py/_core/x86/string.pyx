@@ -30,7 +30,7 @@ cdef enum:              # what rep_* gives
 cdef enum:
     # Under icount a REP leaves after so many elements, never because of the host's doings, so that
     # a run repeats.
-    ICOUNT_ELEMENTS = 1 << 16
+    ICOUNT_ELEMENTS = 1 << 20
 
 cdef extern from *:
     int ctz64 "__builtin_ctzll"(uint64_t x) noexcept nogil
