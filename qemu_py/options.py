@@ -40,7 +40,7 @@ class Option:
 
 def parse_size(text, option, unit=1 << 20):
     """Bytes of a size in QEMU's grammar: a number, maybe with a fraction, and B K M G T; MiB without."""
-    m = re.fullmatch(r"(\d+)(\.\d+)?([bBkKmMgGtT]?)|(0[xX][0-9a-fA-F]+)", text)
+    m = re.fullmatch(r"([0-9]+)(\.[0-9]+)?([bBkKmMgGtT]?)|(0[xX][0-9a-fA-F]+)", text)
     if not m:
         raise UserError(f"-{option} {text}: this is no size; write for example 128M or 1G")
     factor = {"": unit, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}[(m[3] or "").lower()]
@@ -112,12 +112,9 @@ def opt_accel(parse, text):
 
 
 def opt_cpu(parse, text):
-    from qemu_py._core import cpu_face
-    names = cpu_face.cpu_model_names()
     if text in ("help", "?"):
-        raise Quit("Available CPUs:\n" + "".join(f"x86 {name}\n" for name in names))
-    if text not in names:
-        raise UserError(f"-cpu {text}: there is no such CPU model (there are: {', '.join(names)})")
+        from qemu_py._core.x86.cpu_models import cpu_models
+        raise Quit("Available CPUs:\n" + "".join(f"x86 {name:<12} {what}\n" for name, what in cpu_models().items()))
     parse.settings["cpu_model"] = text
 
 
@@ -209,10 +206,10 @@ OPTIONS = (
     Option("h", "", "", opt_help),
     Option("help", "", "print this and exit", opt_help),
     Option("version", "", "print the version and exit", opt_version),
-    Option("M", "", "", opt_machine),
+    Option("M", "NAME", "", opt_machine),
     Option("machine", "NAME", "the machine to emulate; help lists them", opt_machine),
     Option("accel", "NAME", "how guest code is run: tcg or interp", opt_accel),
-    Option("cpu", "MODEL", "the CPU's model; help lists them (default qemu32)", opt_cpu),
+    Option("cpu", "MODEL[,+FEATURE]", "the CPU's model; help lists them (default qemu32)", opt_cpu),
     Option("m", "SIZE", "guest memory: MiB, or with a suffix K, M, G (default 128M)", opt_m),
     Option("kernel", "FILE", "start a multiboot kernel (ELF32, or with address fields)", set_text("kernel")),
     Option("append", "TEXT", "command line of the kernel", set_text("append")),
@@ -232,7 +229,6 @@ OPTIONS = (
     Option("d", "ITEM,...", "log items; help lists them", opt_d),
     Option("D", "FILE", "write the log to a file (default: standard error)", opt_log_file),
 )
-_SHORT = {"M": "NAME"}                  # -M takes what -machine takes, and is not shown twice
 BY_NAME = {option.name: option for option in OPTIONS}
 
 
@@ -263,7 +259,7 @@ def parse_arguments(arguments):
         if option is None:
             raise UserError(f"{word}: invalid option")
         text = None
-        if option.argument or name in _SHORT:
+        if option.argument:
             text = next(words, None)
             if text is None:
                 raise UserError(f"{word}: requires an argument")

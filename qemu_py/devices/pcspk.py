@@ -25,6 +25,7 @@ class PCSpeaker(Device):
     def __init__(self, clock=None, pit=None, **properties):
         super().__init__(clock, **properties)
         self.pit = pit
+        self.counter2 = pit.counters[2]
         pit.set_gate(2, 0)
 
     def reset(self):
@@ -42,6 +43,8 @@ class PCSpeaker(Device):
         value = self.s.control
         if ns // REFRESH_NS & 1:
             value |= REFRESH
-        if self.pit.counters[2].output(ns * PIT_FREQ // NANOSECONDS):
+        counter = self.counter2
+        # While nothing is counted OUT is constant: the case of guests that poll the port for a delay.
+        if counter.output(ns * PIT_FREQ // NANOSECONDS) if counter.s.counting else counter.s.mode:
             value |= OUT2
         return value

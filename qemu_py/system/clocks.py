@@ -85,25 +85,25 @@ class VMClock(QEMUClock):
 
     def __init__(self, source=time.monotonic_ns):
         super().__init__("vm", source)
-        self.enabled = False
-        self._offset = 0                # added to the source while it runs; the time while not
+        self._stand_still(0)
 
-    def get_ns(self):
-        if self.enabled:
-            return self.source() + self._offset
-        return self._offset
+    # get_ns is made anew at each change: guests that poll a timer ask it a million times a second.
+    def _stand_still(self, now):
+        self.enabled = False
+        self.get_ns = lambda: now
 
     def enable(self):                   # cpu_enable_ticks
         if not self.enabled:
-            self._offset -= self.source()
+            source = self.source
+            offset = self.get_ns() - source()
+            self.get_ns = lambda: source() + offset
             self.enabled = True
             if self.notify is not None:
                 self.notify()
 
     def disable(self):                  # cpu_disable_ticks
         if self.enabled:
-            self._offset += self.source()
-            self.enabled = False
+            self._stand_still(self.get_ns())
 
 
 class HostClock(QEMUClock):

@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator
 from types import MethodType
 from typing import NamedTuple
 
-import numpy
-
 from qemu_py.system.ramblock import RAMBlock
 from qemu_py.util import log
 
@@ -141,7 +139,7 @@ class MemoryRegion:
         """Memory that the guest cannot write, beginning with `data`."""
         region = cls.ram(name, size, ram_list)
         region.readonly = True
-        region.ram_block.view[:len(data)] = numpy.frombuffer(data, dtype=numpy.uint8)
+        memoryview(region.ram_block.buffer).cast("B")[:len(data)] = data
         return region
 
     @classmethod

@@ -11,8 +11,6 @@ import os
 from bisect import insort
 from pathlib import Path
 
-import numpy
-
 from qemu_py.util.errors import UserError
 
 TARGET_PAGE_SIZE = 4096
@@ -32,7 +30,11 @@ class RAMBlock:
         self.offset = offset
         self.length = length
         self.buffer = buffer
-        self.view = numpy.frombuffer(buffer, dtype=numpy.uint8)
+
+    @property
+    def view(self):
+        import numpy                    # 80 ms: only who looks at RAM this way pays for it
+        return numpy.frombuffer(self.buffer, dtype=numpy.uint8)
 
     @property
     def end(self) -> int:
