@@ -20,7 +20,8 @@ ONLY = [n for n in os.environ.get("QEMU_PY_ONLY", "").split(",") if n]
 # The interpreter's ops reach each other by tail calls, which need the optimiser; the type-punned
 # register file needs -fno-strict-aliasing.
 CFLAGS = ["-O2", "-g0", "-fno-strict-aliasing", "-fwrapv", "-fno-semantic-interposition",
-          "-foptimize-sibling-calls", "-fno-stack-protector", "-fno-math-errno", "-w"]
+          "-foptimize-sibling-calls", "-fno-inline-functions-called-once",
+          "-fno-stack-protector", "-fno-math-errno", "-w"]
 if os.uname().machine == "x86_64":
     CFLAGS += ["-fcf-protection=none", "-mssse3"]
 if CHECKED:

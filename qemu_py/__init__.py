@@ -1,2 +1,9 @@
 """qemu_py: a whole PC in a Python process."""
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    if name in ("CPU", "RunResult"):        # loaded when asked for: the command line does not need them
+        from qemu_py._core import bare
+        return getattr(bare, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

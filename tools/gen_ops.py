@@ -18,6 +18,9 @@ TABLES = ROOT / "qemu_py/_core/ir/ops"
 GEN = ROOT / "qemu_py/_core/gen"
 ORDER = ["move", "alu", "mem", "jump", "math", "string", "sys", "fpu", "sse"]
 
+# Tables whose ops are split into a half without calls and a slow half.
+SPLIT = ("alu", "mem", "jump")
+
 CONDITIONS = ["o", "no", "b", "nb", "z", "nz", "be", "nbe", "s", "ns", "p", "np", "l", "nl", "le", "nle"]
 # Condition of a fused compare-and-branch, by the class of the producer: x and y are its operands,
 # res its result, all unsigned of the operand size; I is the signed type.
@@ -120,9 +123,48 @@ def macros(line):
     return line
 
 
+def split_cold(name, lines):
+    """Lines of the function's fast half, which makes no call: at a TLB miss it starts over in the
+    slow half, NAME_slow. None when there is no access to split at."""
+    out, i, found = [], 0, False
+    while i < len(lines):
+        load = re.fullmatch(r"(\s*)(cdef int64_t )?loaded = ld(8|16|32)\(env, (.+)\)", lines[i])
+        store = re.fullmatch(r"(\s*)if st(8|16|32)\(env, ([^,]+), (.+)\):", lines[i])
+        if load and lines[i + 1].strip() == "if loaded < 0:":
+            indent, declared, size, address = load.groups()
+            out += [f"{indent}if not tlb_hit_read(env, {address}, {int(size) // 8}):",
+                    f"{indent}    return op_{name}_slow(env, op)",
+                    f"{indent}loaded = host_ld{size}(env, {address})"]
+            i += 3
+        elif store:
+            indent, size, address, value = store.groups()
+            out += [f"{indent}if not tlb_hit_write(env, {address}, {int(size) // 8}):",
+                    f"{indent}    return op_{name}_slow(env, op)",
+                    f"{indent}host_st{size}(env, {address}, {value})"]
+            i += 2
+        elif lines[i] == "if p != NULL:" and lines[i + 1] == "    x = p[0]":
+            out += ["if p == NULL:", f"    return op_{name}_slow(env, op)", "x = p[0]"]
+            i += 7
+        elif lines[i] == "if p != NULL:" and lines[i + 1] == "    p[0] = res":
+            out.append("p[0] = res")
+            i += 4
+        else:
+            out.append(lines[i].replace("cdef int64_t loaded = 0", "cdef int64_t loaded"))
+            i += 1
+            continue
+        found = True
+    if not found:
+        return None
+    declared = [f"cdef int64_t loaded"] if any("cdef int64_t loaded = ld" in l for l in lines) else []
+    return declared + out
+
+
+def signature(name):
+    return f"cdef uintptr_t op_{name}(CPUX86State *env, IROp *op) noexcept nogil:"
+
+
 def function(name, row, flags, mode, cond=None):
-    """The interpreter's function of one variant of a row."""
-    out = [f"cdef uintptr_t op_{name}(CPUX86State *env, IROp *op) noexcept nogil:"]
+    """The interpreter's function of one variant of a row, or its two halves."""
     body = dedent(row.body)
     is_flag = [l.lstrip().startswith("%") for l in body]
     plain = [l for l, f in zip(body, is_flag) if not f]
@@ -165,8 +207,12 @@ def function(name, row, flags, mode, cond=None):
         lines += cond
     elif "end" not in row.props and "head" not in row.props:
         lines.append("return op[1].fn(env, op + 1)")
-    out += ["    " + macros(l) if l else "" for l in lines]
-    return out
+    def text(name, lines):
+        return [signature(name)] + ["    " + macros(l) if l else "" for l in lines]
+    fast = split_cold(name, lines) if row.module in SPLIT else None
+    if fast is None:
+        return text(name, lines)
+    return text(f"{name}_slow", lines) + ["", ""] + text(name, fast)
 
 
 def condition_lines(row, cc):

@@ -1,4 +1,4 @@
-"""A bare CPU for Python: a CPU model with RAM and no machine, and the batch runner of the oracle tests.
+"""A bare CPU for Python: a CPU model with RAM and no machine.
 
     cpu = CPU("qemu32", ram=1 << 20)
     cpu.memory[0x1000:0x1003] = [0x40, 0x40, 0xF4]      # inc eax; inc eax; hlt
@@ -6,16 +6,14 @@
     result = cpu.run(steps=2)
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcpy, memset
 from qemu_py._core.cpu cimport *
 from qemu_py._core.cpu_face cimport TBCache, VCPU
 from qemu_py._core.dispatch cimport PhysMap
 from qemu_py._core.exec cimport BARE_DELIVER, BARE_RETURN, cpu_exec
-from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
 from qemu_py._core.softmmu cimport tlb_flush
 from qemu_py._core.tb cimport tb_flush, tb_invalidate_phys_page_range
-from qemu_py._core.x86.fpu_state cimport fxrstor_image, fxsave_image
 from qemu_py._core.x86.state cimport cpu_set_cpl, cpu_x86_load_seg_cache, update_hflags
+from qemu_py._core.batch import BatchRunner
 from qemu_py.util.errors import UserError
 
 import mmap
@@ -74,12 +72,14 @@ cdef class CPU(VCPU):
                 read; without it run() returns with the reason "unmapped"
     on_port     the same for I/O ports; without it they read as all ones
     deliver     True: exceptions go through the guest's IDT; False: run() returns them
+    tb_size     bytes of the translation cache; 0: the default
     """
     cdef readonly object ram
     cdef object until_address
     cdef object callbacks
 
-    def __init__(self, str model="qemu32", ram=1 << 20, mode="flat", on_access=None, on_port=None, deliver=False):
+    def __init__(self, str model="qemu32", ram=1 << 20, mode="flat", on_access=None, on_port=None,
+                 deliver=False, tb_size=0):
         physmap = PhysMap()
         if mode not in ("flat", "reset"):
             raise UserError(f'mode {mode!r}: choose "flat" or "reset"')
@@ -91,7 +91,7 @@ cdef class CPU(VCPU):
             raise UserError(f"ram={ram}: the host does not have that much ({e})") from None
         physmap.add_ram(0, self.ram)
         physmap.map_ram(0, ram, 0)
-        VCPU.__init__(self, model, physmap)
+        VCPU.__init__(self, model, physmap, 0, TBCache(tb_size) if tb_size else None)
         if mode == "flat":
             set_flat(self.env, 0, True)
             self.env.eip = 0
@@ -152,7 +152,7 @@ cdef class CPU(VCPU):
         if steps is not None and steps <= 0:
             return RunResult("steps", 0)
         self.set_until(until)
-        env.bare = env.bare or BARE_RETURN
+        env.halted = 0
         for i in range(env.nb_breakpoints):
             if env.breakpoints[i].pc == <uint32_t> (env.segs[R_CS].base + env.eip):
                 env.icount_budget = 1
@@ -189,10 +189,11 @@ cdef class CPU(VCPU):
         """Run a numpy array of test records in place, each on a fresh user-mode state.
 
         A record has the fields gpr (u8[16], the first 8 count), rip, rflags, fx (u1[512], an FXSAVE
-        image), data (u1[256]), sig, trapno, err, cr2, codelen, mode (32 or 16) and code (u1[16]).
-        The code stands at 10000000h, `data` at 20000800h; ring 3, flat segments. One instruction is
-        executed, or with `block` all of the code. Afterwards the record holds the state; trapno is
-        the vector (1 when all went well, as for a single-step trap), err and cr2 the fault's."""
+        image), data (u1[256]), sig, trapno, err, cr2, codelen, mode (32 or 16), code (u1[16]) and
+        perhaps segs. The code stands at 10000000h, `data` at 20000800h; ring 3, flat segments (segs
+        1: see batch.pyx). One instruction is executed, or with `block` all of the code. Afterwards
+        the record holds the state; trapno is the vector (1 when all went well, as for a single-step
+        trap), err and cr2 the fault's."""
         runner = batch_runners.get(model)
         if runner is None:
             runner = batch_runners[model] = BatchRunner(model)
@@ -200,109 +201,3 @@ cdef class CPU(VCPU):
 
 
 cdef dict batch_runners = {}
-
-cdef uint64_t BATCH_CODE = 0x10000000
-cdef uint64_t BATCH_DATA = 0x20000000
-
-cdef struct Offsets:
-    size_t gpr, rip, rflags, fx, data, sig, trapno, err, cr2, codelen, mode, status, code
-
-
-cdef uint32_t signal_of(int vector) noexcept nogil:
-    """The Linux signal of an exception vector in user mode."""
-    if vector == 0 or vector == 16 or vector == 19:
-        return 8
-    if vector == 6:
-        return 4
-    if vector == 1 or vector == 3:
-        return 5
-    if vector == 12 or vector == 17 or vector == 11:
-        return 7
-    return 11
-
-
-cdef class BatchRunner:
-    """One CPU with a code page and a data page, for CPU.batch."""
-    cdef VCPU cpu
-    cdef object pages
-    cdef uint8_t *code
-    cdef uint8_t *data
-
-    def __init__(self, str model):
-        cdef uint8_t[::1] view
-        physmap = PhysMap()
-        self.pages = mmap.mmap(-1, 4 * 4096)
-        physmap.add_ram(0, self.pages)
-        physmap.map_ram(BATCH_CODE, 3 * 4096, 0)
-        physmap.map_ram(BATCH_DATA, 4096, 3 * 4096)
-        self.cpu = VCPU(model, physmap)
-        view = self.pages
-        self.code = &view[0]
-        self.data = &view[3 * 4096 + 0x800]
-        self.cpu.env.cr[4] |= CR4_OSFXSR | CR4_OSXMMEXCPT
-        self.cpu.env.cr[0] = (self.cpu.env.cr[0] & ~<uint64_t> (CR0_EM | CR0_TS)) | CR0_NE | CR0_MP | CR0_AM
-        self.cpu.env.bare = BARE_RETURN
-        self.cpu.env.tb_cflags = CF_USE_ICOUNT
-
-    def run(self, records, bint block):
-        cdef Offsets o
-        fields = records.dtype.fields
-        o.gpr, o.rip, o.rflags, o.fx, o.data, o.sig = (fields[n][1] for n in ("gpr", "rip", "rflags", "fx", "data", "sig"))
-        o.trapno, o.err, o.cr2, o.codelen = (fields[n][1] for n in ("trapno", "err", "cr2", "codelen"))
-        o.mode, o.status, o.code = (fields[n][1] for n in ("mode", "status", "code"))
-        if not records.flags.c_contiguous:
-            raise ValueError("records must be contiguous")
-        cdef uint8_t[::1] raw = records.view("u1").reshape(-1)
-        cdef size_t stride = records.dtype.itemsize
-        cdef Py_ssize_t i, count = len(records)
-        cdef uint32_t mode = 0
-        cdef uint8_t *r
-        for i in range(count):
-            r = &raw[i * stride]
-            if (<uint32_t *> (r + o.mode))[0] != mode:
-                mode = (<uint32_t *> (r + o.mode))[0]
-                set_flat(self.cpu.env, 3, mode == 32)
-            with nogil:
-                self.run_one(r, &o, block)
-
-    cdef void run_one(self, uint8_t *r, Offsets *o, bint block) noexcept nogil:
-        cdef CPUX86State *env = self.cpu.env
-        cdef uint64_t *gpr = <uint64_t *> (r + o.gpr)
-        cdef uint32_t length = (<uint32_t *> (r + o.codelen))[0]
-        cdef int reason, i
-        memset(self.code, 0xF4, 32)
-        memcpy(self.code, r + o.code, length if length < 16 else 16)
-        memcpy(self.data, r + o.data, 256)
-        for i in range(8):
-            env.regs[i] = <uint32_t> gpr[i]
-        cpu_put_eflags(env, <uint32_t> ((<uint64_t *> (r + o.rflags))[0] & 0x40CD5) | 0x202, 0xFFFFFFFFU)
-        update_hflags(env)
-        fxrstor_image(env, r + o.fx)
-        env.eip = BATCH_CODE
-        env.exception_index = EXCP_NONE
-        env.halted = 0
-        tb_invalidate_phys_page_range(env.tbx, env.dispatch, 0, 32)
-        # 16 one-byte instructions, and the HLT behind them that ends a block: #GP in ring 3
-        env.icount_budget = 20 if block else 1
-        reason = cpu_exec(env)
-        for i in range(8):
-            gpr[i] = <uint32_t> env.regs[i]
-        (<uint64_t *> (r + o.rip))[0] = <uint32_t> env.eip
-        (<uint64_t *> (r + o.rflags))[0] = cpu_get_eflags(env)
-        fxsave_image(env, r + o.fx)
-        memcpy(r + o.data, self.data, 256)
-        (<uint64_t *> (r + o.err))[0] = 0
-        (<uint64_t *> (r + o.cr2))[0] = 0
-        (<uint32_t *> (r + o.status))[0] = 1
-        if reason == EXCP_UNMAPPED:
-            reason = EXCP0E_PAGE
-            env.error_code = 4 | (2 if env.unmapped_write else 0)
-            env.cr[2] = env.unmapped_addr
-        if reason >= EXCP_INTERRUPT or (block and reason == EXCP0D_GPF and env.eip == BATCH_CODE + length):
-            reason = 1
-        else:
-            (<uint64_t *> (r + o.err))[0] = env.error_code
-            if reason == EXCP0E_PAGE:
-                (<uint64_t *> (r + o.cr2))[0] = env.cr[2]
-        (<uint32_t *> (r + o.trapno))[0] = <uint32_t> reason
-        (<uint32_t *> (r + o.sig))[0] = signal_of(reason)

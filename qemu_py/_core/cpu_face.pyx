@@ -16,13 +16,18 @@ from qemu_py._core.tb cimport tb_context_free, tb_context_new, tb_flush, tb_flus
 from qemu_py._core.x86.control cimport cpu_x86_set_cr
 from qemu_py._core.x86.cpu_models cimport cpu_x86_register
 from qemu_py._core.x86.debug cimport set_dr7, update_hw_breakpoints
+from qemu_py._core.x86.fpu cimport FERR_IGNNE
 from qemu_py._core.x86.fpu_state cimport fxrstor_image, fxsave_image
 from qemu_py._core.x86.msr cimport cpu_rdmsr, cpu_wrmsr
 from qemu_py._core.x86.reset cimport cpu_reset
 from qemu_py._core.x86.state cimport cpu_set_cpl, cpu_x86_load_seg_cache, update_hflags
 from qemu_py.util.errors import UserError
 # These register the interpreter's functions in the op table.
-from qemu_py._core.ir import interp_alu, interp_jump, interp_mem, interp_move  # noqa: F401
+from qemu_py._core.ir import interp_alu, interp_jump, interp_mem, interp_move, interp_sys, table  # noqa: F401
+from qemu_py._core.x86 import fpu, intmath, mmx, sse_arith, sse_int, sse_move, string  # noqa: F401
+
+if table.missing():
+    raise ImportError(f"{len(table.missing())} IR ops have no function: the extension modules are of different builds")
 
 EXIT_INTERRUPT = EXCP_INTERRUPT
 EXIT_HLT = EXCP_HLT
@@ -147,6 +152,12 @@ cdef class VCPU:
             self.env.exit_request = 1
         else:
             self.env.interrupt_request &= ~mask
+
+    def ignne(self):
+        """IGNNE#: the board has seen FERR# (a write to port F0h). With CR0.NE clear the x87 goes on,
+        until its exceptions are cleared."""
+        if self.env.ferr:
+            self.env.ferr |= FERR_IGNNE
 
     def reset(self):
         """RESET#: the state of SDM vol. 3, table 9-1."""
@@ -302,6 +313,7 @@ cdef class VCPU:
     def fxsave(self):
         """The x87 and SSE state as FXSAVE's 512 bytes."""
         cdef uint8_t image[512]
+        memset(image, 0, sizeof(image))
         fxsave_image(self.env, image)
         return (<char *> image)[:512]
 

@@ -179,3 +179,29 @@ cdef inline int st16_k(CPUX86State *env, uint64_t va, uint32_t value) noexcept n
 
 cdef inline int st32_k(CPUX86State *env, uint64_t va, uint32_t value) noexcept nogil:
     return st_k(env, va, value, 4)
+
+
+# ---- the hit alone, for ops that leave a miss to a slow half of theirs
+cdef inline bint tlb_hit_read(CPUX86State *env, uint64_t va, int size) noexcept nogil:
+    return tlb_entry(env, va).addr_read == (((va + size - 1) & TARGET_PAGE_MASK) | env.tlb_epoch)
+
+cdef inline bint tlb_hit_write(CPUX86State *env, uint64_t va, int size) noexcept nogil:
+    return tlb_entry(env, va).addr_write == (((va + size - 1) & TARGET_PAGE_MASK) | env.tlb_epoch)
+
+cdef inline uint8_t host_ld8(CPUX86State *env, uint64_t va) noexcept nogil:
+    return (<uint8_t *> <uintptr_t> (tlb_entry(env, va).addend + va))[0]
+
+cdef inline uint16_t host_ld16(CPUX86State *env, uint64_t va) noexcept nogil:
+    return (<uint16_t *> <uintptr_t> (tlb_entry(env, va).addend + va))[0]
+
+cdef inline uint32_t host_ld32(CPUX86State *env, uint64_t va) noexcept nogil:
+    return (<uint32_t *> <uintptr_t> (tlb_entry(env, va).addend + va))[0]
+
+cdef inline void host_st8(CPUX86State *env, uint64_t va, uint8_t value) noexcept nogil:
+    (<uint8_t *> <uintptr_t> (tlb_entry(env, va).addend + va))[0] = value
+
+cdef inline void host_st16(CPUX86State *env, uint64_t va, uint16_t value) noexcept nogil:
+    (<uint16_t *> <uintptr_t> (tlb_entry(env, va).addend + va))[0] = value
+
+cdef inline void host_st32(CPUX86State *env, uint64_t va, uint32_t value) noexcept nogil:
+    (<uint32_t *> <uintptr_t> (tlb_entry(env, va).addend + va))[0] = value

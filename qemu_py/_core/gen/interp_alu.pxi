@@ -7150,7 +7150,7 @@ cdef uintptr_t op_not32_r(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, ~r32(env, op.a))
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add8_rm(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_add8_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7166,7 +7166,24 @@ cdef uintptr_t op_add8_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_add8_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_add8_rm_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) + y)
+    env.cc_op = CC_OP_ADD + 0
+    env.cc_dst = res
+    env.cc_src = y
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add8_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7178,6 +7195,39 @@ cdef uintptr_t op_add8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint8_t> (r8(env, op.a) + y)
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_add8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_add8_rm_nf_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) + y)
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add8_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld8(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) + y)
+    env.cc_op = CC_OP_ADD + 0
+    env.cc_dst = res
+    env.cc_src = y
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7186,9 +7236,9 @@ cdef uintptr_t op_add8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 1, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld8(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_add8_rm_g_slow(env, op)
+    loaded = host_ld8(env, va)
     y = <uint8_t> loaded
     res = <uint8_t> (r8(env, op.a) + y)
     env.cc_op = CC_OP_ADD + 0
@@ -7197,7 +7247,7 @@ cdef uintptr_t op_add8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_add8_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7212,7 +7262,23 @@ cdef uintptr_t op_add8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add16_rm(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_add8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    if not tlb_hit_read(env, va, 1):
+        return op_add8_rm_g_nf_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) + y)
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add16_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7228,7 +7294,24 @@ cdef uintptr_t op_add16_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_add16_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_add16_rm_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) + y)
+    env.cc_op = CC_OP_ADD + 1
+    env.cc_dst = res
+    env.cc_src = y
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add16_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7240,6 +7323,39 @@ cdef uintptr_t op_add16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint16_t> (r16(env, op.a) + y)
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_add16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_add16_rm_nf_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) + y)
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add16_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 2, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld16(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) + y)
+    env.cc_op = CC_OP_ADD + 1
+    env.cc_dst = res
+    env.cc_src = y
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7248,9 +7364,9 @@ cdef uintptr_t op_add16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 2, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld16(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_add16_rm_g_slow(env, op)
+    loaded = host_ld16(env, va)
     y = <uint16_t> loaded
     res = <uint16_t> (r16(env, op.a) + y)
     env.cc_op = CC_OP_ADD + 1
@@ -7259,7 +7375,7 @@ cdef uintptr_t op_add16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_add16_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7274,7 +7390,23 @@ cdef uintptr_t op_add16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add32_rm(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_add16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 2, 0):
+        return op_fault(env, op)
+    va = env.a0
+    if not tlb_hit_read(env, va, 2):
+        return op_add16_rm_g_nf_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) + y)
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add32_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -7290,7 +7422,24 @@ cdef uintptr_t op_add32_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_add32_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_add32_rm_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) + y)
+    env.cc_op = CC_OP_ADD + 2
+    env.cc_dst = res
+    env.cc_src = y
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add32_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -7302,6 +7451,39 @@ cdef uintptr_t op_add32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint32_t> (r32(env, op.a) + y)
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_add32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_add32_rm_nf_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) + y)
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add32_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld32(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) + y)
+    env.cc_op = CC_OP_ADD + 2
+    env.cc_dst = res
+    env.cc_src = y
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7310,9 +7492,9 @@ cdef uintptr_t op_add32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 4, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld32(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_add32_rm_g_slow(env, op)
+    loaded = host_ld32(env, va)
     y = <uint32_t> loaded
     res = <uint32_t> (r32(env, op.a) + y)
     env.cc_op = CC_OP_ADD + 2
@@ -7321,7 +7503,7 @@ cdef uintptr_t op_add32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_add32_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -7336,7 +7518,23 @@ cdef uintptr_t op_add32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub8_rm(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_add32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    if not tlb_hit_read(env, va, 4):
+        return op_add32_rm_g_nf_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) + y)
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub8_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7352,7 +7550,24 @@ cdef uintptr_t op_sub8_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub8_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_sub8_rm_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) - y)
+    env.cc_op = CC_OP_SUB + 0
+    env.cc_dst = res
+    env.cc_src = y
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub8_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7364,6 +7579,39 @@ cdef uintptr_t op_sub8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint8_t> (r8(env, op.a) - y)
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sub8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_sub8_rm_nf_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) - y)
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub8_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld8(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) - y)
+    env.cc_op = CC_OP_SUB + 0
+    env.cc_dst = res
+    env.cc_src = y
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7372,9 +7620,9 @@ cdef uintptr_t op_sub8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 1, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld8(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_sub8_rm_g_slow(env, op)
+    loaded = host_ld8(env, va)
     y = <uint8_t> loaded
     res = <uint8_t> (r8(env, op.a) - y)
     env.cc_op = CC_OP_SUB + 0
@@ -7383,7 +7631,7 @@ cdef uintptr_t op_sub8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sub8_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7398,7 +7646,23 @@ cdef uintptr_t op_sub8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub16_rm(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    if not tlb_hit_read(env, va, 1):
+        return op_sub8_rm_g_nf_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) - y)
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub16_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7414,7 +7678,24 @@ cdef uintptr_t op_sub16_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub16_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_sub16_rm_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) - y)
+    env.cc_op = CC_OP_SUB + 1
+    env.cc_dst = res
+    env.cc_src = y
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub16_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7426,6 +7707,39 @@ cdef uintptr_t op_sub16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint16_t> (r16(env, op.a) - y)
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sub16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_sub16_rm_nf_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) - y)
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub16_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 2, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld16(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) - y)
+    env.cc_op = CC_OP_SUB + 1
+    env.cc_dst = res
+    env.cc_src = y
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7434,9 +7748,9 @@ cdef uintptr_t op_sub16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 2, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld16(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_sub16_rm_g_slow(env, op)
+    loaded = host_ld16(env, va)
     y = <uint16_t> loaded
     res = <uint16_t> (r16(env, op.a) - y)
     env.cc_op = CC_OP_SUB + 1
@@ -7445,7 +7759,7 @@ cdef uintptr_t op_sub16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sub16_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7460,7 +7774,23 @@ cdef uintptr_t op_sub16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub32_rm(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 2, 0):
+        return op_fault(env, op)
+    va = env.a0
+    if not tlb_hit_read(env, va, 2):
+        return op_sub16_rm_g_nf_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) - y)
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub32_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -7476,7 +7806,24 @@ cdef uintptr_t op_sub32_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub32_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_sub32_rm_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) - y)
+    env.cc_op = CC_OP_SUB + 2
+    env.cc_dst = res
+    env.cc_src = y
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub32_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -7488,6 +7835,39 @@ cdef uintptr_t op_sub32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint32_t> (r32(env, op.a) - y)
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sub32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_sub32_rm_nf_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) - y)
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub32_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld32(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) - y)
+    env.cc_op = CC_OP_SUB + 2
+    env.cc_dst = res
+    env.cc_src = y
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7496,9 +7876,9 @@ cdef uintptr_t op_sub32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 4, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld32(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_sub32_rm_g_slow(env, op)
+    loaded = host_ld32(env, va)
     y = <uint32_t> loaded
     res = <uint32_t> (r32(env, op.a) - y)
     env.cc_op = CC_OP_SUB + 2
@@ -7507,7 +7887,7 @@ cdef uintptr_t op_sub32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sub32_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -7522,7 +7902,23 @@ cdef uintptr_t op_sub32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and8_rm(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    if not tlb_hit_read(env, va, 4):
+        return op_sub32_rm_g_nf_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) - y)
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and8_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7538,7 +7934,24 @@ cdef uintptr_t op_and8_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_and8_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_and8_rm_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) & y)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and8_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7550,6 +7963,39 @@ cdef uintptr_t op_and8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint8_t> (r8(env, op.a) & y)
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_and8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_and8_rm_nf_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) & y)
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and8_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld8(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) & y)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7558,9 +8004,9 @@ cdef uintptr_t op_and8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 1, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld8(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_and8_rm_g_slow(env, op)
+    loaded = host_ld8(env, va)
     y = <uint8_t> loaded
     res = <uint8_t> (r8(env, op.a) & y)
     env.cc_op = CC_OP_LOGIC + 0
@@ -7568,6 +8014,22 @@ cdef uintptr_t op_and8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and8_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld8(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) & y)
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7576,15 +8038,15 @@ cdef uintptr_t op_and8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 1, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld8(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_and8_rm_g_nf_slow(env, op)
+    loaded = host_ld8(env, va)
     y = <uint8_t> loaded
     res = <uint8_t> (r8(env, op.a) & y)
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and16_rm(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_and16_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7600,7 +8062,24 @@ cdef uintptr_t op_and16_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_and16_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_and16_rm_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) & y)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and16_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7612,6 +8091,39 @@ cdef uintptr_t op_and16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint16_t> (r16(env, op.a) & y)
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_and16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_and16_rm_nf_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) & y)
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and16_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 2, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld16(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) & y)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7620,9 +8132,9 @@ cdef uintptr_t op_and16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 2, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld16(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_and16_rm_g_slow(env, op)
+    loaded = host_ld16(env, va)
     y = <uint16_t> loaded
     res = <uint16_t> (r16(env, op.a) & y)
     env.cc_op = CC_OP_LOGIC + 1
@@ -7630,6 +8142,22 @@ cdef uintptr_t op_and16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and16_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 2, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld16(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) & y)
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7638,15 +8166,15 @@ cdef uintptr_t op_and16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 2, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld16(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_and16_rm_g_nf_slow(env, op)
+    loaded = host_ld16(env, va)
     y = <uint16_t> loaded
     res = <uint16_t> (r16(env, op.a) & y)
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and32_rm(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_and32_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -7662,7 +8190,24 @@ cdef uintptr_t op_and32_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_and32_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_and32_rm_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) & y)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and32_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -7674,6 +8219,39 @@ cdef uintptr_t op_and32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint32_t> (r32(env, op.a) & y)
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_and32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_and32_rm_nf_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) & y)
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and32_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld32(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) & y)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7682,9 +8260,9 @@ cdef uintptr_t op_and32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 4, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld32(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_and32_rm_g_slow(env, op)
+    loaded = host_ld32(env, va)
     y = <uint32_t> loaded
     res = <uint32_t> (r32(env, op.a) & y)
     env.cc_op = CC_OP_LOGIC + 2
@@ -7692,6 +8270,22 @@ cdef uintptr_t op_and32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and32_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld32(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) & y)
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7700,15 +8294,15 @@ cdef uintptr_t op_and32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 4, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld32(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_and32_rm_g_nf_slow(env, op)
+    loaded = host_ld32(env, va)
     y = <uint32_t> loaded
     res = <uint32_t> (r32(env, op.a) & y)
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or8_rm(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_or8_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7724,7 +8318,24 @@ cdef uintptr_t op_or8_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_or8_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_or8_rm_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) | y)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or8_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7736,6 +8347,39 @@ cdef uintptr_t op_or8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint8_t> (r8(env, op.a) | y)
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_or8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_or8_rm_nf_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) | y)
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or8_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld8(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) | y)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7744,9 +8388,9 @@ cdef uintptr_t op_or8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 1, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld8(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_or8_rm_g_slow(env, op)
+    loaded = host_ld8(env, va)
     y = <uint8_t> loaded
     res = <uint8_t> (r8(env, op.a) | y)
     env.cc_op = CC_OP_LOGIC + 0
@@ -7754,6 +8398,22 @@ cdef uintptr_t op_or8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or8_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld8(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) | y)
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7762,15 +8422,15 @@ cdef uintptr_t op_or8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 1, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld8(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_or8_rm_g_nf_slow(env, op)
+    loaded = host_ld8(env, va)
     y = <uint8_t> loaded
     res = <uint8_t> (r8(env, op.a) | y)
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or16_rm(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_or16_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7786,7 +8446,24 @@ cdef uintptr_t op_or16_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_or16_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_or16_rm_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) | y)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or16_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7798,6 +8475,39 @@ cdef uintptr_t op_or16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint16_t> (r16(env, op.a) | y)
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_or16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_or16_rm_nf_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) | y)
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or16_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 2, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld16(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) | y)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7806,9 +8516,9 @@ cdef uintptr_t op_or16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 2, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld16(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_or16_rm_g_slow(env, op)
+    loaded = host_ld16(env, va)
     y = <uint16_t> loaded
     res = <uint16_t> (r16(env, op.a) | y)
     env.cc_op = CC_OP_LOGIC + 1
@@ -7816,6 +8526,22 @@ cdef uintptr_t op_or16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or16_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 2, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld16(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) | y)
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7824,15 +8550,15 @@ cdef uintptr_t op_or16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 2, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld16(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_or16_rm_g_nf_slow(env, op)
+    loaded = host_ld16(env, va)
     y = <uint16_t> loaded
     res = <uint16_t> (r16(env, op.a) | y)
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or32_rm(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_or32_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -7848,7 +8574,24 @@ cdef uintptr_t op_or32_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_or32_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_or32_rm_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) | y)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or32_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -7860,6 +8603,39 @@ cdef uintptr_t op_or32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint32_t> (r32(env, op.a) | y)
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_or32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_or32_rm_nf_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) | y)
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or32_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld32(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) | y)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7868,9 +8644,9 @@ cdef uintptr_t op_or32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 4, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld32(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_or32_rm_g_slow(env, op)
+    loaded = host_ld32(env, va)
     y = <uint32_t> loaded
     res = <uint32_t> (r32(env, op.a) | y)
     env.cc_op = CC_OP_LOGIC + 2
@@ -7878,6 +8654,22 @@ cdef uintptr_t op_or32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or32_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld32(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) | y)
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7886,15 +8678,15 @@ cdef uintptr_t op_or32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 4, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld32(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_or32_rm_g_nf_slow(env, op)
+    loaded = host_ld32(env, va)
     y = <uint32_t> loaded
     res = <uint32_t> (r32(env, op.a) | y)
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor8_rm(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_xor8_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7910,7 +8702,24 @@ cdef uintptr_t op_xor8_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor8_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_xor8_rm_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) ^ y)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor8_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7922,6 +8731,39 @@ cdef uintptr_t op_xor8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint8_t> (r8(env, op.a) ^ y)
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_xor8_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_xor8_rm_nf_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) ^ y)
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor8_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld8(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) ^ y)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_xor8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7930,9 +8772,9 @@ cdef uintptr_t op_xor8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 1, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld8(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 1):
+        return op_xor8_rm_g_slow(env, op)
+    loaded = host_ld8(env, va)
     y = <uint8_t> loaded
     res = <uint8_t> (r8(env, op.a) ^ y)
     env.cc_op = CC_OP_LOGIC + 0
@@ -7941,7 +8783,7 @@ cdef uintptr_t op_xor8_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_xor8_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint8_t y, res
     cdef uint64_t va
@@ -7956,7 +8798,23 @@ cdef uintptr_t op_xor8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor16_rm(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor8_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint8_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    if not tlb_hit_read(env, va, 1):
+        return op_xor8_rm_g_nf_slow(env, op)
+    loaded = host_ld8(env, va)
+    y = <uint8_t> loaded
+    res = <uint8_t> (r8(env, op.a) ^ y)
+    w8(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor16_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7972,7 +8830,24 @@ cdef uintptr_t op_xor16_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor16_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_xor16_rm_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) ^ y)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor16_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -7984,6 +8859,39 @@ cdef uintptr_t op_xor16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint16_t> (r16(env, op.a) ^ y)
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_xor16_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_xor16_rm_nf_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) ^ y)
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor16_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 2, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld16(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) ^ y)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_xor16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -7992,9 +8900,9 @@ cdef uintptr_t op_xor16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 2, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld16(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 2):
+        return op_xor16_rm_g_slow(env, op)
+    loaded = host_ld16(env, va)
     y = <uint16_t> loaded
     res = <uint16_t> (r16(env, op.a) ^ y)
     env.cc_op = CC_OP_LOGIC + 1
@@ -8003,7 +8911,7 @@ cdef uintptr_t op_xor16_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_xor16_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint16_t y, res
     cdef uint64_t va
@@ -8018,7 +8926,23 @@ cdef uintptr_t op_xor16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor32_rm(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor16_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint16_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 2, 0):
+        return op_fault(env, op)
+    va = env.a0
+    if not tlb_hit_read(env, va, 2):
+        return op_xor16_rm_g_nf_slow(env, op)
+    loaded = host_ld16(env, va)
+    y = <uint16_t> loaded
+    res = <uint16_t> (r16(env, op.a) ^ y)
+    w16(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor32_rm_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -8034,7 +8958,24 @@ cdef uintptr_t op_xor32_rm(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor32_rm(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_xor32_rm_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) ^ y)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor32_rm_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -8046,6 +8987,39 @@ cdef uintptr_t op_xor32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint32_t> (r32(env, op.a) ^ y)
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_xor32_rm_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_xor32_rm_nf_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) ^ y)
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor32_rm_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    loaded = ld32(env, va)
+    if loaded < 0:
+        return op_fault(env, op)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) ^ y)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_xor32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
@@ -8054,9 +9028,9 @@ cdef uintptr_t op_xor32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     if ea_seg(env, op, 4, 0):
         return op_fault(env, op)
     va = env.a0
-    loaded = ld32(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
+    if not tlb_hit_read(env, va, 4):
+        return op_xor32_rm_g_slow(env, op)
+    loaded = host_ld32(env, va)
     y = <uint32_t> loaded
     res = <uint32_t> (r32(env, op.a) ^ y)
     env.cc_op = CC_OP_LOGIC + 2
@@ -8065,7 +9039,7 @@ cdef uintptr_t op_xor32_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_xor32_rm_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     cdef uint32_t y, res
     cdef uint64_t va
@@ -8079,6 +9053,48 @@ cdef uintptr_t op_xor32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     res = <uint32_t> (r32(env, op.a) ^ y)
     w32(env, op.a, res)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_xor32_rm_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    cdef uint32_t y, res
+    cdef uint64_t va
+    if ea_seg(env, op, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    if not tlb_hit_read(env, va, 4):
+        return op_xor32_rm_g_nf_slow(env, op)
+    loaded = host_ld32(env, va)
+    y = <uint32_t> loaded
+    res = <uint32_t> (r32(env, op.a) ^ y)
+    w32(env, op.a, res)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add8_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x + y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_ADD + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add8_mr(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -8088,24 +9104,17 @@ cdef uintptr_t op_add8_mr(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded
     va = ea_flat(env, op)
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_add8_mr_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x + y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = CC_OP_ADD + 0
     env.cc_dst = res
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_add8_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint64_t va
     cdef uint8_t *p
@@ -8126,6 +9135,50 @@ cdef uintptr_t op_add8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_add8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_add8_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add8_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x + y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_ADD + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -8137,6 +9190,26 @@ cdef uintptr_t op_add8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_add8_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + y)
+    p[0] = res
+    env.cc_op = CC_OP_ADD + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add8_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -8149,10 +9222,8 @@ cdef uintptr_t op_add8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_ADD + 0
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -8164,21 +9235,14 @@ cdef uintptr_t op_add8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_add8_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x + y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_add8_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint64_t va
     cdef uint8_t *p
@@ -8203,7 +9267,26 @@ cdef uintptr_t op_add8_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_add8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_add8_mi_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + y)
+    p[0] = res
+    env.cc_op = CC_OP_ADD + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add8_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint64_t va
     cdef uint8_t *p
@@ -8224,6 +9307,50 @@ cdef uintptr_t op_add8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_add8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_add8_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add8_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x + y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_ADD + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -8235,6 +9362,26 @@ cdef uintptr_t op_add8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_add8_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + y)
+    p[0] = res
+    env.cc_op = CC_OP_ADD + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add8_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -8247,10 +9394,8 @@ cdef uintptr_t op_add8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_ADD + 0
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -8262,21 +9407,14 @@ cdef uintptr_t op_add8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_add8_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x + y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_add16_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint64_t va
     cdef uint16_t *p
@@ -8301,7 +9439,26 @@ cdef uintptr_t op_add16_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_add16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_add16_mr_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y)
+    p[0] = res
+    env.cc_op = CC_OP_ADD + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add16_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint64_t va
     cdef uint16_t *p
@@ -8322,6 +9479,50 @@ cdef uintptr_t op_add16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_add16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_add16_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add16_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x + y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_ADD + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -8333,6 +9534,26 @@ cdef uintptr_t op_add16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_add16_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y)
+    p[0] = res
+    env.cc_op = CC_OP_ADD + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add16_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -8345,10 +9566,8 @@ cdef uintptr_t op_add16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_ADD + 1
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -8360,21 +9579,14 @@ cdef uintptr_t op_add16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_add16_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x + y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_add16_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint64_t va
     cdef uint16_t *p
@@ -8399,7 +9611,26 @@ cdef uintptr_t op_add16_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_add16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_add16_mi_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y)
+    p[0] = res
+    env.cc_op = CC_OP_ADD + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add16_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint64_t va
     cdef uint16_t *p
@@ -8420,6 +9651,50 @@ cdef uintptr_t op_add16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_add16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_add16_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add16_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x + y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_ADD + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -8431,6 +9706,26 @@ cdef uintptr_t op_add16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_add16_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y)
+    p[0] = res
+    env.cc_op = CC_OP_ADD + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add16_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -8443,10 +9738,8 @@ cdef uintptr_t op_add16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_ADD + 1
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -8458,21 +9751,14 @@ cdef uintptr_t op_add16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_add16_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x + y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_add32_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint64_t va
     cdef uint32_t *p
@@ -8497,7 +9783,26 @@ cdef uintptr_t op_add32_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_add32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_add32_mr_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y)
+    p[0] = res
+    env.cc_op = CC_OP_ADD + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add32_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint64_t va
     cdef uint32_t *p
@@ -8518,6 +9823,50 @@ cdef uintptr_t op_add32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_add32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_add32_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add32_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x + y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_ADD + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -8529,6 +9878,26 @@ cdef uintptr_t op_add32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_add32_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y)
+    p[0] = res
+    env.cc_op = CC_OP_ADD + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add32_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -8541,10 +9910,8 @@ cdef uintptr_t op_add32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_ADD + 2
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -8556,21 +9923,14 @@ cdef uintptr_t op_add32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_add32_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x + y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_add32_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint64_t va
     cdef uint32_t *p
@@ -8595,7 +9955,26 @@ cdef uintptr_t op_add32_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_add32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_add32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_add32_mi_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y)
+    p[0] = res
+    env.cc_op = CC_OP_ADD + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add32_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint64_t va
     cdef uint32_t *p
@@ -8616,6 +9995,50 @@ cdef uintptr_t op_add32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_add32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_add32_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add32_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x + y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_ADD + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -8627,6 +10050,26 @@ cdef uintptr_t op_add32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_add32_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y)
+    p[0] = res
+    env.cc_op = CC_OP_ADD + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_add32_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -8639,10 +10082,8 @@ cdef uintptr_t op_add32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_ADD + 2
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_add32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -8654,21 +10095,14 @@ cdef uintptr_t op_add32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_add32_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x + y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sub8_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint64_t va
     cdef uint8_t *p
@@ -8693,7 +10127,26 @@ cdef uintptr_t op_sub8_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sub8_mr_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub8_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint64_t va
     cdef uint8_t *p
@@ -8714,6 +10167,50 @@ cdef uintptr_t op_sub8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sub8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sub8_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub8_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x - y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_SUB + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -8725,6 +10222,26 @@ cdef uintptr_t op_sub8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sub8_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub8_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -8737,10 +10254,8 @@ cdef uintptr_t op_sub8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_SUB + 0
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -8752,21 +10267,14 @@ cdef uintptr_t op_sub8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_sub8_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x - y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sub8_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint64_t va
     cdef uint8_t *p
@@ -8791,7 +10299,26 @@ cdef uintptr_t op_sub8_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sub8_mi_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub8_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint64_t va
     cdef uint8_t *p
@@ -8812,6 +10339,50 @@ cdef uintptr_t op_sub8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sub8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sub8_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub8_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x - y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_SUB + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -8823,6 +10394,26 @@ cdef uintptr_t op_sub8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sub8_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub8_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -8835,10 +10426,8 @@ cdef uintptr_t op_sub8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_SUB + 0
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -8850,21 +10439,14 @@ cdef uintptr_t op_sub8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_sub8_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x - y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sub16_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint64_t va
     cdef uint16_t *p
@@ -8889,7 +10471,26 @@ cdef uintptr_t op_sub16_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sub16_mr_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub16_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint64_t va
     cdef uint16_t *p
@@ -8910,6 +10511,50 @@ cdef uintptr_t op_sub16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sub16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sub16_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub16_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x - y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_SUB + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -8921,6 +10566,26 @@ cdef uintptr_t op_sub16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sub16_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub16_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -8933,10 +10598,8 @@ cdef uintptr_t op_sub16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_SUB + 1
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -8948,21 +10611,14 @@ cdef uintptr_t op_sub16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_sub16_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x - y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sub16_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint64_t va
     cdef uint16_t *p
@@ -8987,7 +10643,26 @@ cdef uintptr_t op_sub16_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sub16_mi_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub16_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint64_t va
     cdef uint16_t *p
@@ -9008,6 +10683,50 @@ cdef uintptr_t op_sub16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sub16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sub16_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub16_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x - y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_SUB + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -9019,6 +10738,26 @@ cdef uintptr_t op_sub16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sub16_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub16_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -9031,10 +10770,8 @@ cdef uintptr_t op_sub16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_SUB + 1
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -9046,21 +10783,14 @@ cdef uintptr_t op_sub16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_sub16_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x - y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sub32_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint64_t va
     cdef uint32_t *p
@@ -9085,7 +10815,26 @@ cdef uintptr_t op_sub32_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sub32_mr_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub32_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint64_t va
     cdef uint32_t *p
@@ -9106,6 +10855,50 @@ cdef uintptr_t op_sub32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sub32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sub32_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub32_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x - y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_SUB + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -9117,6 +10910,26 @@ cdef uintptr_t op_sub32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sub32_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub32_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -9129,10 +10942,8 @@ cdef uintptr_t op_sub32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_SUB + 2
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -9144,21 +10955,14 @@ cdef uintptr_t op_sub32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_sub32_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x - y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sub32_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint64_t va
     cdef uint32_t *p
@@ -9183,7 +10987,26 @@ cdef uintptr_t op_sub32_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sub32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sub32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sub32_mi_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub32_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint64_t va
     cdef uint32_t *p
@@ -9204,6 +11027,50 @@ cdef uintptr_t op_sub32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sub32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sub32_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub32_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x - y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_SUB + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -9215,6 +11082,26 @@ cdef uintptr_t op_sub32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sub32_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sub32_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -9227,10 +11114,8 @@ cdef uintptr_t op_sub32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_SUB + 2
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sub32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -9242,21 +11127,14 @@ cdef uintptr_t op_sub32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_sub32_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x - y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_and8_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint64_t va
     cdef uint8_t *p
@@ -9281,7 +11159,26 @@ cdef uintptr_t op_and8_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_and8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_and8_mr_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and8_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint64_t va
     cdef uint8_t *p
@@ -9302,6 +11199,50 @@ cdef uintptr_t op_and8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_and8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_and8_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x & y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and8_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x & y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -9313,6 +11254,26 @@ cdef uintptr_t op_and8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_and8_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and8_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -9325,10 +11286,8 @@ cdef uintptr_t op_and8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 0
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -9340,21 +11299,14 @@ cdef uintptr_t op_and8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_and8_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x & y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_and8_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint64_t va
     cdef uint8_t *p
@@ -9379,7 +11331,26 @@ cdef uintptr_t op_and8_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_and8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_and8_mi_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and8_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint64_t va
     cdef uint8_t *p
@@ -9400,6 +11371,50 @@ cdef uintptr_t op_and8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_and8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_and8_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x & y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and8_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x & y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -9411,6 +11426,26 @@ cdef uintptr_t op_and8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_and8_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and8_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -9423,10 +11458,8 @@ cdef uintptr_t op_and8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 0
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -9438,21 +11471,14 @@ cdef uintptr_t op_and8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_and8_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x & y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_and16_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint64_t va
     cdef uint16_t *p
@@ -9477,7 +11503,26 @@ cdef uintptr_t op_and16_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_and16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_and16_mr_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and16_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint64_t va
     cdef uint16_t *p
@@ -9498,6 +11543,50 @@ cdef uintptr_t op_and16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_and16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_and16_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x & y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and16_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x & y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -9509,6 +11598,26 @@ cdef uintptr_t op_and16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_and16_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and16_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -9521,10 +11630,8 @@ cdef uintptr_t op_and16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 1
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -9536,21 +11643,14 @@ cdef uintptr_t op_and16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_and16_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x & y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_and16_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint64_t va
     cdef uint16_t *p
@@ -9575,7 +11675,26 @@ cdef uintptr_t op_and16_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_and16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_and16_mi_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and16_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint64_t va
     cdef uint16_t *p
@@ -9596,6 +11715,50 @@ cdef uintptr_t op_and16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_and16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_and16_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x & y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and16_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x & y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -9607,6 +11770,26 @@ cdef uintptr_t op_and16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_and16_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and16_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -9619,10 +11802,8 @@ cdef uintptr_t op_and16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 1
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -9634,21 +11815,14 @@ cdef uintptr_t op_and16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_and16_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x & y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_and32_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint64_t va
     cdef uint32_t *p
@@ -9673,7 +11847,26 @@ cdef uintptr_t op_and32_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_and32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_and32_mr_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and32_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint64_t va
     cdef uint32_t *p
@@ -9694,6 +11887,50 @@ cdef uintptr_t op_and32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_and32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_and32_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x & y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and32_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x & y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -9705,6 +11942,26 @@ cdef uintptr_t op_and32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_and32_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and32_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -9717,10 +11974,8 @@ cdef uintptr_t op_and32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 2
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -9732,21 +11987,14 @@ cdef uintptr_t op_and32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_and32_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x & y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_and32_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint64_t va
     cdef uint32_t *p
@@ -9771,7 +12019,26 @@ cdef uintptr_t op_and32_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_and32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_and32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_and32_mi_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and32_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint64_t va
     cdef uint32_t *p
@@ -9792,6 +12059,50 @@ cdef uintptr_t op_and32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_and32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_and32_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x & y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and32_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x & y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -9803,6 +12114,26 @@ cdef uintptr_t op_and32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_and32_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x & y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_and32_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -9815,10 +12146,8 @@ cdef uintptr_t op_and32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 2
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_and32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -9830,21 +12159,14 @@ cdef uintptr_t op_and32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_and32_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x & y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_or8_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint64_t va
     cdef uint8_t *p
@@ -9869,7 +12191,26 @@ cdef uintptr_t op_or8_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_or8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_or8_mr_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or8_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint64_t va
     cdef uint8_t *p
@@ -9890,6 +12231,50 @@ cdef uintptr_t op_or8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_or8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_or8_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x | y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or8_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x | y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -9901,6 +12286,26 @@ cdef uintptr_t op_or8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_or8_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or8_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -9913,10 +12318,8 @@ cdef uintptr_t op_or8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 0
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -9928,21 +12331,14 @@ cdef uintptr_t op_or8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_or8_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x | y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_or8_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint64_t va
     cdef uint8_t *p
@@ -9967,7 +12363,26 @@ cdef uintptr_t op_or8_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_or8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_or8_mi_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or8_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint64_t va
     cdef uint8_t *p
@@ -9988,6 +12403,50 @@ cdef uintptr_t op_or8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_or8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_or8_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x | y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or8_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x | y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -9999,6 +12458,26 @@ cdef uintptr_t op_or8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_or8_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or8_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -10011,10 +12490,8 @@ cdef uintptr_t op_or8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 0
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -10026,21 +12503,14 @@ cdef uintptr_t op_or8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_or8_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x | y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_or16_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint64_t va
     cdef uint16_t *p
@@ -10065,7 +12535,26 @@ cdef uintptr_t op_or16_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_or16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_or16_mr_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or16_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint64_t va
     cdef uint16_t *p
@@ -10086,6 +12575,50 @@ cdef uintptr_t op_or16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_or16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_or16_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x | y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or16_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x | y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -10097,6 +12630,26 @@ cdef uintptr_t op_or16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_or16_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or16_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -10109,10 +12662,8 @@ cdef uintptr_t op_or16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 1
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -10124,21 +12675,14 @@ cdef uintptr_t op_or16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_or16_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x | y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_or16_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint64_t va
     cdef uint16_t *p
@@ -10163,7 +12707,26 @@ cdef uintptr_t op_or16_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_or16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_or16_mi_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or16_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint64_t va
     cdef uint16_t *p
@@ -10184,6 +12747,50 @@ cdef uintptr_t op_or16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_or16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_or16_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x | y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or16_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x | y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -10195,6 +12802,26 @@ cdef uintptr_t op_or16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_or16_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or16_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -10207,10 +12834,8 @@ cdef uintptr_t op_or16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 1
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -10222,21 +12847,14 @@ cdef uintptr_t op_or16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_or16_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x | y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_or32_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint64_t va
     cdef uint32_t *p
@@ -10261,7 +12879,26 @@ cdef uintptr_t op_or32_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_or32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_or32_mr_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or32_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint64_t va
     cdef uint32_t *p
@@ -10282,6 +12919,50 @@ cdef uintptr_t op_or32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_or32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_or32_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x | y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or32_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x | y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -10293,6 +12974,26 @@ cdef uintptr_t op_or32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_or32_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or32_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -10305,10 +13006,8 @@ cdef uintptr_t op_or32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 2
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -10320,21 +13019,14 @@ cdef uintptr_t op_or32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_or32_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x | y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_or32_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint64_t va
     cdef uint32_t *p
@@ -10359,7 +13051,26 @@ cdef uintptr_t op_or32_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_or32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_or32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_or32_mi_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or32_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint64_t va
     cdef uint32_t *p
@@ -10380,6 +13091,50 @@ cdef uintptr_t op_or32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_or32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_or32_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x | y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or32_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x | y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -10391,6 +13146,26 @@ cdef uintptr_t op_or32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_or32_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x | y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_or32_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -10403,10 +13178,8 @@ cdef uintptr_t op_or32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_LOGIC + 2
-    env.cc_dst = res
-    env.cc_src = 0
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_or32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -10418,21 +13191,14 @@ cdef uintptr_t op_or32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_or32_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x | y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_xor8_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint64_t va
     cdef uint8_t *p
@@ -10457,7 +13223,26 @@ cdef uintptr_t op_xor8_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_xor8_mr_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x ^ y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor8_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint64_t va
     cdef uint8_t *p
@@ -10478,6 +13263,50 @@ cdef uintptr_t op_xor8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_xor8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_xor8_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor8_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x ^ y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_xor8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -10489,24 +13318,17 @@ cdef uintptr_t op_xor8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_xor8_mr_g_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x ^ y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = CC_OP_LOGIC + 0
     env.cc_dst = res
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_xor8_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint64_t va
     cdef uint8_t *p
@@ -10530,7 +13352,25 @@ cdef uintptr_t op_xor8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_xor8_mr_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor8_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint64_t va
     cdef uint8_t *p
@@ -10555,7 +13395,26 @@ cdef uintptr_t op_xor8_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_xor8_mi_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x ^ y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor8_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint64_t va
     cdef uint8_t *p
@@ -10576,6 +13435,50 @@ cdef uintptr_t op_xor8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_xor8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_xor8_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor8_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x ^ y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 0
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_xor8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -10587,24 +13490,17 @@ cdef uintptr_t op_xor8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_xor8_mi_g_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x ^ y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = CC_OP_LOGIC + 0
     env.cc_dst = res
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_xor8_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint64_t va
     cdef uint8_t *p
@@ -10628,7 +13524,25 @@ cdef uintptr_t op_xor8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_xor8_mi_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor16_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint64_t va
     cdef uint16_t *p
@@ -10653,7 +13567,26 @@ cdef uintptr_t op_xor16_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_xor16_mr_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x ^ y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor16_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint64_t va
     cdef uint16_t *p
@@ -10674,6 +13607,50 @@ cdef uintptr_t op_xor16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_xor16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_xor16_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor16_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x ^ y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_xor16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -10685,24 +13662,17 @@ cdef uintptr_t op_xor16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_xor16_mr_g_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x ^ y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = CC_OP_LOGIC + 1
     env.cc_dst = res
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_xor16_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint64_t va
     cdef uint16_t *p
@@ -10726,7 +13696,25 @@ cdef uintptr_t op_xor16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_xor16_mr_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor16_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint64_t va
     cdef uint16_t *p
@@ -10751,7 +13739,26 @@ cdef uintptr_t op_xor16_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_xor16_mi_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x ^ y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor16_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint64_t va
     cdef uint16_t *p
@@ -10772,6 +13779,50 @@ cdef uintptr_t op_xor16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_xor16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_xor16_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor16_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x ^ y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 1
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_xor16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -10783,24 +13834,17 @@ cdef uintptr_t op_xor16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_xor16_mi_g_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x ^ y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = CC_OP_LOGIC + 1
     env.cc_dst = res
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_xor16_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint64_t va
     cdef uint16_t *p
@@ -10824,7 +13868,25 @@ cdef uintptr_t op_xor16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_xor16_mi_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor32_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint64_t va
     cdef uint32_t *p
@@ -10849,7 +13911,26 @@ cdef uintptr_t op_xor32_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_xor32_mr_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x ^ y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor32_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint64_t va
     cdef uint32_t *p
@@ -10870,6 +13951,50 @@ cdef uintptr_t op_xor32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_xor32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_xor32_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor32_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x ^ y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_xor32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -10881,24 +14006,17 @@ cdef uintptr_t op_xor32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_xor32_mr_g_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x ^ y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = CC_OP_LOGIC + 2
     env.cc_dst = res
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_xor32_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint64_t va
     cdef uint32_t *p
@@ -10922,7 +14040,25 @@ cdef uintptr_t op_xor32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_xor32_mr_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor32_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint64_t va
     cdef uint32_t *p
@@ -10947,7 +14083,26 @@ cdef uintptr_t op_xor32_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_xor32_mi_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x ^ y)
+    p[0] = res
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor32_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint64_t va
     cdef uint32_t *p
@@ -10968,6 +14123,50 @@ cdef uintptr_t op_xor32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_xor32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_xor32_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xor32_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x ^ y)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_LOGIC + 2
+    env.cc_dst = res
+    env.cc_src = 0
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_xor32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -10979,24 +14178,17 @@ cdef uintptr_t op_xor32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_xor32_mi_g_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x ^ y)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = CC_OP_LOGIC + 2
     env.cc_dst = res
     env.cc_src = 0
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xor32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_xor32_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint64_t va
     cdef uint32_t *p
@@ -11020,7 +14212,25 @@ cdef uintptr_t op_xor32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xor32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_xor32_mi_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x ^ y)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc8_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11046,7 +14256,27 @@ cdef uintptr_t op_adc8_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_adc8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_adc8_mr_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc8_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11068,6 +14298,52 @@ cdef uintptr_t op_adc8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_adc8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_adc8_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + y + c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc8_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x + y + c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -11080,6 +14356,27 @@ cdef uintptr_t op_adc8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_adc8_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc8_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -11092,10 +14389,8 @@ cdef uintptr_t op_adc8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 0
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -11108,21 +14403,14 @@ cdef uintptr_t op_adc8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_adc8_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x + y + c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_adc8_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11148,7 +14436,27 @@ cdef uintptr_t op_adc8_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_adc8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_adc8_mi_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc8_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11170,6 +14478,52 @@ cdef uintptr_t op_adc8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_adc8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_adc8_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + y + c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc8_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x + y + c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -11182,6 +14536,27 @@ cdef uintptr_t op_adc8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_adc8_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc8_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -11194,10 +14569,8 @@ cdef uintptr_t op_adc8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 0
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -11210,21 +14583,14 @@ cdef uintptr_t op_adc8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_adc8_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x + y + c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_adc16_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11250,7 +14616,27 @@ cdef uintptr_t op_adc16_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_adc16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_adc16_mr_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc16_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11272,6 +14658,52 @@ cdef uintptr_t op_adc16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_adc16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_adc16_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y + c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc16_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x + y + c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -11284,6 +14716,27 @@ cdef uintptr_t op_adc16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_adc16_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc16_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -11296,10 +14749,8 @@ cdef uintptr_t op_adc16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 1
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -11312,21 +14763,14 @@ cdef uintptr_t op_adc16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_adc16_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x + y + c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_adc16_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11352,7 +14796,27 @@ cdef uintptr_t op_adc16_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_adc16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_adc16_mi_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc16_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11374,6 +14838,52 @@ cdef uintptr_t op_adc16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_adc16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_adc16_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y + c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc16_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x + y + c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -11386,6 +14896,27 @@ cdef uintptr_t op_adc16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_adc16_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc16_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -11398,10 +14929,8 @@ cdef uintptr_t op_adc16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 1
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -11414,21 +14943,14 @@ cdef uintptr_t op_adc16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_adc16_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x + y + c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_adc32_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11454,7 +14976,27 @@ cdef uintptr_t op_adc32_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_adc32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_adc32_mr_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc32_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11476,6 +15018,52 @@ cdef uintptr_t op_adc32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_adc32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_adc32_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y + c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc32_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x + y + c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -11488,6 +15076,27 @@ cdef uintptr_t op_adc32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_adc32_mr_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc32_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -11500,10 +15109,8 @@ cdef uintptr_t op_adc32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 2
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -11516,21 +15123,14 @@ cdef uintptr_t op_adc32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_adc32_mr_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x + y + c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_adc32_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11556,7 +15156,27 @@ cdef uintptr_t op_adc32_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_adc32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_adc32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_adc32_mi_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc32_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11578,6 +15198,52 @@ cdef uintptr_t op_adc32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_adc32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_adc32_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y + c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc32_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x + y + c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -11590,6 +15256,27 @@ cdef uintptr_t op_adc32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_adc32_mi_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + y + c)
+    p[0] = res
+    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_adc32_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -11602,10 +15289,8 @@ cdef uintptr_t op_adc32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = (CC_OP_ADC if c else CC_OP_ADD) + 2
-    env.cc_dst = res
-    env.cc_src = y
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_adc32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -11618,21 +15303,14 @@ cdef uintptr_t op_adc32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_adc32_mi_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x + y + c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sbb8_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11658,7 +15336,27 @@ cdef uintptr_t op_sbb8_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sbb8_mr_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y - c)
+    p[0] = res
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb8_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11680,6 +15378,52 @@ cdef uintptr_t op_sbb8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sbb8_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sbb8_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb8_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x - y - c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sbb8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
@@ -11692,24 +15436,17 @@ cdef uintptr_t op_sbb8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_sbb8_mr_g_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x - y - c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 0
     env.cc_dst = res
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sbb8_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = r8(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11734,7 +15471,26 @@ cdef uintptr_t op_sbb8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb8_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = r8(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sbb8_mr_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb8_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11760,7 +15516,27 @@ cdef uintptr_t op_sbb8_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb8_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sbb8_mi_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y - c)
+    p[0] = res
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb8_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11782,6 +15558,52 @@ cdef uintptr_t op_sbb8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sbb8_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sbb8_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb8_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x - y - c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 0
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sbb8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
@@ -11794,24 +15616,17 @@ cdef uintptr_t op_sbb8_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_sbb8_mi_g_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x - y - c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 0
     env.cc_dst = res
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sbb8_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t y = <uint8_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11836,7 +15651,26 @@ cdef uintptr_t op_sbb8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb8_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint8_t y = <uint8_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_sbb8_mi_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb16_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11862,7 +15696,27 @@ cdef uintptr_t op_sbb16_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sbb16_mr_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y - c)
+    p[0] = res
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb16_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11884,6 +15738,52 @@ cdef uintptr_t op_sbb16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sbb16_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sbb16_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb16_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x - y - c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sbb16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
@@ -11896,24 +15796,17 @@ cdef uintptr_t op_sbb16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_sbb16_mr_g_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x - y - c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 1
     env.cc_dst = res
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sbb16_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = r16(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11938,7 +15831,26 @@ cdef uintptr_t op_sbb16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb16_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = r16(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sbb16_mr_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb16_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11964,7 +15876,27 @@ cdef uintptr_t op_sbb16_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb16_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sbb16_mi_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y - c)
+    p[0] = res
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb16_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -11986,6 +15918,52 @@ cdef uintptr_t op_sbb16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sbb16_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sbb16_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb16_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x - y - c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 1
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sbb16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
@@ -11998,24 +15976,17 @@ cdef uintptr_t op_sbb16_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_sbb16_mi_g_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x - y - c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 1
     env.cc_dst = res
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sbb16_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint16_t y = <uint16_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -12040,7 +16011,26 @@ cdef uintptr_t op_sbb16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb16_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint16_t y = <uint16_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_sbb16_mi_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb32_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -12066,7 +16056,27 @@ cdef uintptr_t op_sbb32_mr(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sbb32_mr_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y - c)
+    p[0] = res
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb32_mr_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -12088,6 +16098,52 @@ cdef uintptr_t op_sbb32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sbb32_mr_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sbb32_mr_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb32_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x - y - c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sbb32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
@@ -12100,24 +16156,17 @@ cdef uintptr_t op_sbb32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_sbb32_mr_g_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x - y - c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 2
     env.cc_dst = res
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sbb32_mr_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = r32(env, op.a)
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -12142,7 +16191,26 @@ cdef uintptr_t op_sbb32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb32_mr_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = r32(env, op.a)
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sbb32_mr_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb32_mi_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -12168,7 +16236,27 @@ cdef uintptr_t op_sbb32_mi(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb32_mi(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sbb32_mi_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y - c)
+    p[0] = res
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb32_mi_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -12190,6 +16278,52 @@ cdef uintptr_t op_sbb32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_sbb32_mi_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sbb32_mi_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sbb32_mi_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x - y - c)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 2
+    env.cc_dst = res
+    env.cc_src = y
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_sbb32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
@@ -12202,24 +16336,17 @@ cdef uintptr_t op_sbb32_mi_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_sbb32_mi_g_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x - y - c)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     env.cc_op = (CC_OP_SBB if c else CC_OP_SUB) + 2
     env.cc_dst = res
     env.cc_src = y
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_sbb32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_sbb32_mi_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t y = <uint32_t> op.imm
     cdef uint32_t c = compute_c(env)
     cdef uint64_t va
@@ -12244,7 +16371,26 @@ cdef uintptr_t op_sbb32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_inc8_m(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_sbb32_mi_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t y = <uint32_t> op.imm
+    cdef uint32_t c = compute_c(env)
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_sbb32_mi_g_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - y - c)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_inc8_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint8_t *p
     cdef uint8_t x, res
@@ -12268,7 +16414,25 @@ cdef uintptr_t op_inc8_m(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_dst = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_inc8_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_inc8_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_inc8_m_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x80 else 0)
+    env.cc_op = CC_OP_RES + 0
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_inc8_m_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint8_t *p
     cdef uint8_t x, res
@@ -12288,6 +16452,48 @@ cdef uintptr_t op_inc8_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_inc8_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_inc8_m_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + 1)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_inc8_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x + 1)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x80 else 0)
+    env.cc_op = CC_OP_RES + 0
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_inc8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12298,6 +16504,25 @@ cdef uintptr_t op_inc8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_inc8_m_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x + 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x80 else 0)
+    env.cc_op = CC_OP_RES + 0
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_inc8_m_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -12310,10 +16535,8 @@ cdef uintptr_t op_inc8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x80 else 0)
-    env.cc_op = CC_OP_RES + 0
-    env.cc_dst = res
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_inc8_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12324,21 +16547,14 @@ cdef uintptr_t op_inc8_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_inc8_m_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x + 1)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_inc16_m(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_inc16_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint16_t *p
     cdef uint16_t x, res
@@ -12362,7 +16578,25 @@ cdef uintptr_t op_inc16_m(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_dst = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_inc16_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_inc16_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_inc16_m_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x8000 else 0)
+    env.cc_op = CC_OP_RES + 1
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_inc16_m_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint16_t *p
     cdef uint16_t x, res
@@ -12382,6 +16616,48 @@ cdef uintptr_t op_inc16_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_inc16_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_inc16_m_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + 1)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_inc16_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x + 1)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x8000 else 0)
+    env.cc_op = CC_OP_RES + 1
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_inc16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12392,6 +16668,25 @@ cdef uintptr_t op_inc16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_inc16_m_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x + 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x8000 else 0)
+    env.cc_op = CC_OP_RES + 1
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_inc16_m_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -12404,10 +16699,8 @@ cdef uintptr_t op_inc16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x8000 else 0)
-    env.cc_op = CC_OP_RES + 1
-    env.cc_dst = res
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_inc16_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12418,21 +16711,14 @@ cdef uintptr_t op_inc16_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_inc16_m_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x + 1)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_inc32_m(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_inc32_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint32_t *p
     cdef uint32_t x, res
@@ -12456,7 +16742,25 @@ cdef uintptr_t op_inc32_m(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_dst = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_inc32_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_inc32_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_inc32_m_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x80000000U else 0)
+    env.cc_op = CC_OP_RES + 2
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_inc32_m_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint32_t *p
     cdef uint32_t x, res
@@ -12476,6 +16780,48 @@ cdef uintptr_t op_inc32_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_inc32_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_inc32_m_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + 1)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_inc32_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x + 1)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x80000000U else 0)
+    env.cc_op = CC_OP_RES + 2
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_inc32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12486,6 +16832,25 @@ cdef uintptr_t op_inc32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_inc32_m_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x + 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x80000000U else 0)
+    env.cc_op = CC_OP_RES + 2
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_inc32_m_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -12498,10 +16863,8 @@ cdef uintptr_t op_inc32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_src = compute_c(env) | (CC_A if res & 15 == 0 else 0) | (CC_O if res == 0x80000000U else 0)
-    env.cc_op = CC_OP_RES + 2
-    env.cc_dst = res
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_inc32_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12512,21 +16875,14 @@ cdef uintptr_t op_inc32_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_inc32_m_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x + 1)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_dec8_m(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_dec8_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint8_t *p
     cdef uint8_t x, res
@@ -12550,7 +16906,25 @@ cdef uintptr_t op_dec8_m(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_dst = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_dec8_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_dec8_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_dec8_m_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x80 - 1 else 0)
+    env.cc_op = CC_OP_RES + 0
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_dec8_m_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint8_t *p
     cdef uint8_t x, res
@@ -12570,6 +16944,48 @@ cdef uintptr_t op_dec8_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_dec8_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_dec8_m_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - 1)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_dec8_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (x - 1)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x80 - 1 else 0)
+    env.cc_op = CC_OP_RES + 0
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_dec8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12580,6 +16996,25 @@ cdef uintptr_t op_dec8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_dec8_m_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (x - 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x80 - 1 else 0)
+    env.cc_op = CC_OP_RES + 0
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_dec8_m_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -12592,10 +17027,8 @@ cdef uintptr_t op_dec8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x80 - 1 else 0)
-    env.cc_op = CC_OP_RES + 0
-    env.cc_dst = res
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_dec8_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12606,21 +17039,14 @@ cdef uintptr_t op_dec8_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_dec8_m_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (x - 1)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_dec16_m(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_dec16_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint16_t *p
     cdef uint16_t x, res
@@ -12644,7 +17070,25 @@ cdef uintptr_t op_dec16_m(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_dst = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_dec16_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_dec16_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_dec16_m_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x8000 - 1 else 0)
+    env.cc_op = CC_OP_RES + 1
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_dec16_m_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint16_t *p
     cdef uint16_t x, res
@@ -12664,6 +17108,48 @@ cdef uintptr_t op_dec16_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_dec16_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_dec16_m_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - 1)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_dec16_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (x - 1)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x8000 - 1 else 0)
+    env.cc_op = CC_OP_RES + 1
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_dec16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12674,6 +17160,25 @@ cdef uintptr_t op_dec16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_dec16_m_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (x - 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x8000 - 1 else 0)
+    env.cc_op = CC_OP_RES + 1
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_dec16_m_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -12686,10 +17191,8 @@ cdef uintptr_t op_dec16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x8000 - 1 else 0)
-    env.cc_op = CC_OP_RES + 1
-    env.cc_dst = res
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_dec16_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12700,21 +17203,14 @@ cdef uintptr_t op_dec16_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_dec16_m_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (x - 1)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_dec32_m(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_dec32_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint32_t *p
     cdef uint32_t x, res
@@ -12738,7 +17234,25 @@ cdef uintptr_t op_dec32_m(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_dst = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_dec32_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_dec32_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_dec32_m_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x80000000U - 1 else 0)
+    env.cc_op = CC_OP_RES + 2
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_dec32_m_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint32_t *p
     cdef uint32_t x, res
@@ -12758,6 +17272,48 @@ cdef uintptr_t op_dec32_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_dec32_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_dec32_m_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - 1)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_dec32_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (x - 1)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x80000000U - 1 else 0)
+    env.cc_op = CC_OP_RES + 2
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_dec32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12768,6 +17324,25 @@ cdef uintptr_t op_dec32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_dec32_m_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (x - 1)
+    p[0] = res
+    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x80000000U - 1 else 0)
+    env.cc_op = CC_OP_RES + 2
+    env.cc_dst = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_dec32_m_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -12780,10 +17355,8 @@ cdef uintptr_t op_dec32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_src = compute_c(env) | (CC_A if res & 15 == 15 else 0) | (CC_O if res == 0x80000000U - 1 else 0)
-    env.cc_op = CC_OP_RES + 2
-    env.cc_dst = res
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_dec32_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12794,21 +17367,14 @@ cdef uintptr_t op_dec32_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_dec32_m_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (x - 1)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_neg8_m(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_neg8_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint8_t *p
     cdef uint8_t x, res
@@ -12832,7 +17398,25 @@ cdef uintptr_t op_neg8_m(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = x
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_neg8_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_neg8_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_neg8_m_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (0 - x)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 0
+    env.cc_dst = res
+    env.cc_src = x
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_neg8_m_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint8_t *p
     cdef uint8_t x, res
@@ -12852,6 +17436,48 @@ cdef uintptr_t op_neg8_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_neg8_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_neg8_m_nf_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (0 - x)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_neg8_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint8_t> loaded
+    res = <uint8_t> (0 - x)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 1, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_SUB + 0
+    env.cc_dst = res
+    env.cc_src = x
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_neg8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12862,6 +17488,25 @@ cdef uintptr_t op_neg8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_neg8_m_g_slow(env, op)
+    x = p[0]
+    res = <uint8_t> (0 - x)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 0
+    env.cc_dst = res
+    env.cc_src = x
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_neg8_m_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
     if p != NULL:
         x = p[0]
     else:
@@ -12874,10 +17519,8 @@ cdef uintptr_t op_neg8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 1, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_SUB + 0
-    env.cc_dst = res
-    env.cc_src = x
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_neg8_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12888,21 +17531,14 @@ cdef uintptr_t op_neg8_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint8_t *> host_rw(env, va, 1)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 1, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint8_t> loaded
+    if p == NULL:
+        return op_neg8_m_g_nf_slow(env, op)
+    x = p[0]
     res = <uint8_t> (0 - x)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 1, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_neg16_m(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_neg16_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint16_t *p
     cdef uint16_t x, res
@@ -12926,7 +17562,25 @@ cdef uintptr_t op_neg16_m(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = x
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_neg16_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_neg16_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_neg16_m_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (0 - x)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 1
+    env.cc_dst = res
+    env.cc_src = x
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_neg16_m_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint16_t *p
     cdef uint16_t x, res
@@ -12946,6 +17600,48 @@ cdef uintptr_t op_neg16_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_neg16_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_neg16_m_nf_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (0 - x)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_neg16_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint16_t> loaded
+    res = <uint16_t> (0 - x)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 2, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_SUB + 1
+    env.cc_dst = res
+    env.cc_src = x
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_neg16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12956,6 +17652,25 @@ cdef uintptr_t op_neg16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_neg16_m_g_slow(env, op)
+    x = p[0]
+    res = <uint16_t> (0 - x)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 1
+    env.cc_dst = res
+    env.cc_src = x
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_neg16_m_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
     if p != NULL:
         x = p[0]
     else:
@@ -12968,10 +17683,8 @@ cdef uintptr_t op_neg16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 2, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_SUB + 1
-    env.cc_dst = res
-    env.cc_src = x
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_neg16_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -12982,21 +17695,14 @@ cdef uintptr_t op_neg16_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
+    if p == NULL:
+        return op_neg16_m_g_nf_slow(env, op)
+    x = p[0]
     res = <uint16_t> (0 - x)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_neg32_m(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_neg32_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint32_t *p
     cdef uint32_t x, res
@@ -13020,7 +17726,25 @@ cdef uintptr_t op_neg32_m(CPUX86State *env, IROp *op) noexcept nogil:
     env.cc_src = x
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_neg32_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_neg32_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_neg32_m_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (0 - x)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 2
+    env.cc_dst = res
+    env.cc_src = x
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_neg32_m_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint32_t *p
     cdef uint32_t x, res
@@ -13040,6 +17764,48 @@ cdef uintptr_t op_neg32_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_neg32_m_nf(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_neg32_m_nf_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (0 - x)
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_neg32_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p != NULL:
+        x = p[0]
+    else:
+        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
+        if loaded < 0:
+            return op_fault(env, op)
+        x = <uint32_t> loaded
+    res = <uint32_t> (0 - x)
+    if p != NULL:
+        p[0] = res
+    elif st_slow(env, va, res, 4, env.mmu_idx):
+        return op_fault(env, op)
+    env.cc_op = CC_OP_SUB + 2
+    env.cc_dst = res
+    env.cc_src = x
+    return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_neg32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -13050,6 +17816,25 @@ cdef uintptr_t op_neg32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_neg32_m_g_slow(env, op)
+    x = p[0]
+    res = <uint32_t> (0 - x)
+    p[0] = res
+    env.cc_op = CC_OP_SUB + 2
+    env.cc_dst = res
+    env.cc_src = x
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_neg32_m_g_nf_slow(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
     if p != NULL:
         x = p[0]
     else:
@@ -13062,10 +17847,8 @@ cdef uintptr_t op_neg32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
-    env.cc_op = CC_OP_SUB + 2
-    env.cc_dst = res
-    env.cc_src = x
     return op[1].fn(env, op + 1)
+
 
 cdef uintptr_t op_neg32_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
@@ -13076,21 +17859,14 @@ cdef uintptr_t op_neg32_m_g_nf(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     va = env.a0
     p = <uint32_t *> host_rw(env, va, 4)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 4, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint32_t> loaded
+    if p == NULL:
+        return op_neg32_m_g_nf_slow(env, op)
+    x = p[0]
     res = <uint32_t> (0 - x)
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 4, env.mmu_idx):
-        return op_fault(env, op)
+    p[0] = res
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_not8_m(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_not8_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint8_t *p
     cdef uint8_t x, res
@@ -13111,7 +17887,22 @@ cdef uintptr_t op_not8_m(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_not8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_not8_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_not8_m_slow(env, op)
+    x = p[0]
+    res = ~x
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_not8_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint8_t *p
     cdef uint8_t x, res
@@ -13134,7 +17925,24 @@ cdef uintptr_t op_not8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_not16_m(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_not8_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_not8_m_g_slow(env, op)
+    x = p[0]
+    res = ~x
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_not16_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint16_t *p
     cdef uint16_t x, res
@@ -13155,7 +17963,22 @@ cdef uintptr_t op_not16_m(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_not16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_not16_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_not16_m_slow(env, op)
+    x = p[0]
+    res = ~x
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_not16_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint16_t *p
     cdef uint16_t x, res
@@ -13178,7 +18001,24 @@ cdef uintptr_t op_not16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_not32_m(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_not16_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_not16_m_g_slow(env, op)
+    x = p[0]
+    res = ~x
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_not32_m_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint32_t *p
     cdef uint32_t x, res
@@ -13199,7 +18039,22 @@ cdef uintptr_t op_not32_m(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_not32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_not32_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_not32_m_slow(env, op)
+    x = p[0]
+    res = ~x
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_not32_m_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint32_t *p
     cdef uint32_t x, res
@@ -13222,7 +18077,24 @@ cdef uintptr_t op_not32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xchg8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_not32_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_not32_m_g_slow(env, op)
+    x = p[0]
+    res = ~x
+    p[0] = res
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xchg8_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint8_t *p
     cdef uint8_t x, res
@@ -13245,7 +18117,24 @@ cdef uintptr_t op_xchg8_mr(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, <uint8_t> env.t[0])
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xchg8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xchg8_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_xchg8_mr_slow(env, op)
+    x = p[0]
+    env.t[0] = x
+    res = r8(env, op.a)
+    p[0] = res
+    w8(env, op.a, <uint8_t> env.t[0])
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xchg8_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint8_t *p
     cdef uint8_t x, res
@@ -13270,7 +18159,26 @@ cdef uintptr_t op_xchg8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     w8(env, op.a, <uint8_t> env.t[0])
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xchg16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xchg8_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint8_t *p
+    cdef uint8_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 1, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint8_t *> host_rw(env, va, 1)
+    if p == NULL:
+        return op_xchg8_mr_g_slow(env, op)
+    x = p[0]
+    env.t[0] = x
+    res = r8(env, op.a)
+    p[0] = res
+    w8(env, op.a, <uint8_t> env.t[0])
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xchg16_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint16_t *p
     cdef uint16_t x, res
@@ -13293,7 +18201,24 @@ cdef uintptr_t op_xchg16_mr(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, <uint16_t> env.t[0])
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xchg16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xchg16_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_xchg16_mr_slow(env, op)
+    x = p[0]
+    env.t[0] = x
+    res = r16(env, op.a)
+    p[0] = res
+    w16(env, op.a, <uint16_t> env.t[0])
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xchg16_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint16_t *p
     cdef uint16_t x, res
@@ -13318,7 +18243,26 @@ cdef uintptr_t op_xchg16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, <uint16_t> env.t[0])
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xchg32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xchg16_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint16_t *p
+    cdef uint16_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 2, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint16_t *> host_rw(env, va, 2)
+    if p == NULL:
+        return op_xchg16_mr_g_slow(env, op)
+    x = p[0]
+    env.t[0] = x
+    res = r16(env, op.a)
+    p[0] = res
+    w16(env, op.a, <uint16_t> env.t[0])
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xchg32_mr_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint32_t *p
     cdef uint32_t x, res
@@ -13341,7 +18285,24 @@ cdef uintptr_t op_xchg32_mr(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, <uint32_t> env.t[0])
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_xchg32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
+
+cdef uintptr_t op_xchg32_mr(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    va = ea_flat(env, op)
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_xchg32_mr_slow(env, op)
+    x = p[0]
+    env.t[0] = x
+    res = r32(env, op.a)
+    p[0] = res
+    w32(env, op.a, <uint32_t> env.t[0])
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xchg32_mr_g_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     cdef uint32_t *p
     cdef uint32_t x, res
@@ -13363,6 +18324,25 @@ cdef uintptr_t op_xchg32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
         p[0] = res
     elif st_slow(env, va, res, 4, env.mmu_idx):
         return op_fault(env, op)
+    w32(env, op.a, <uint32_t> env.t[0])
+    return op[1].fn(env, op + 1)
+
+
+cdef uintptr_t op_xchg32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t va
+    cdef uint32_t *p
+    cdef uint32_t x, res
+    cdef int64_t loaded
+    if ea_seg(env, op, 4, 1):
+        return op_fault(env, op)
+    va = env.a0
+    p = <uint32_t *> host_rw(env, va, 4)
+    if p == NULL:
+        return op_xchg32_mr_g_slow(env, op)
+    x = p[0]
+    env.t[0] = x
+    res = r32(env, op.a)
+    p[0] = res
     w32(env, op.a, <uint32_t> env.t[0])
     return op[1].fn(env, op + 1)
 

@@ -3938,7 +3938,7 @@ cdef uintptr_t op_fxsave(CPUX86State *env, IROp *op) noexcept nogil:
 
 cdef uintptr_t op_fxsave_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
-    if ea_seg_align(env, op, 512, 1, 1):
+    if ea_seg_align(env, op, 512, 4, 1):
         return op_fault(env, op)
     va = env.a0
     if fxsave(env, va):
@@ -3954,7 +3954,7 @@ cdef uintptr_t op_fxrstor(CPUX86State *env, IROp *op) noexcept nogil:
 
 cdef uintptr_t op_fxrstor_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
-    if ea_seg_align(env, op, 512, 1, 0):
+    if ea_seg_align(env, op, 512, 4, 0):
         return op_fault(env, op)
     va = env.a0
     if fxrstor(env, va):

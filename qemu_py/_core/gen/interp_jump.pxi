@@ -23,10 +23,19 @@ cdef uintptr_t op_next_lookup(CPUX86State *env, IROp *op) noexcept nogil:
     env.eip = <uint64_t> op.imm
     return lookup_tb_ptr(env)
 
-cdef uintptr_t op_call32(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_call32_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t sp = <uint32_t> env.regs[4] - 4
     if st32(env, sp, <uint32_t> op.imm):
         return op_fault(env, op)
+    env.regs[4] = sp
+    return goto_tb(env, 0)
+
+
+cdef uintptr_t op_call32(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t sp = <uint32_t> env.regs[4] - 4
+    if not tlb_hit_write(env, sp, 4):
+        return op_call32_slow(env, op)
+    host_st32(env, sp, <uint32_t> op.imm)
     env.regs[4] = sp
     return goto_tb(env, 0)
 
@@ -40,7 +49,7 @@ cdef uintptr_t op_call16_any(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     return goto_tb(env, 0)
 
-cdef uintptr_t op_call32_r(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_call32_r_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint32_t sp = <uint32_t> env.regs[4] - 4
     cdef uint32_t target = r32(env, op.a)
     if target > env.segs[R_CS].limit:
@@ -48,6 +57,20 @@ cdef uintptr_t op_call32_r(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     if st32(env, sp, <uint32_t> op.imm):
         return op_fault(env, op)
+    env.regs[4] = sp
+    env.eip = target
+    return lookup_tb_ptr(env)
+
+
+cdef uintptr_t op_call32_r(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint32_t sp = <uint32_t> env.regs[4] - 4
+    cdef uint32_t target = r32(env, op.a)
+    if target > env.segs[R_CS].limit:
+        raise_exception_err(env, EXCP0D_GPF, 0)
+        return op_fault(env, op)
+    if not tlb_hit_write(env, sp, 4):
+        return op_call32_r_slow(env, op)
+    host_st32(env, sp, <uint32_t> op.imm)
     env.regs[4] = sp
     env.eip = target
     return lookup_tb_ptr(env)
@@ -110,10 +133,23 @@ cdef uintptr_t op_ret32_any(CPUX86State *env, IROp *op) noexcept nogil:
     env.eip = loaded
     return lookup_tb_ptr(env)
 
-cdef uintptr_t op_ret32(CPUX86State *env, IROp *op) noexcept nogil:
+cdef uintptr_t op_ret32_slow(CPUX86State *env, IROp *op) noexcept nogil:
     cdef int64_t loaded = ld32(env, env.regs[4])
     if loaded < 0:
         return op_fault(env, op)
+    if loaded > env.segs[R_CS].limit:
+        raise_exception_err(env, EXCP0D_GPF, 0)
+        return op_fault(env, op)
+    env.regs[4] = <uint32_t> (env.regs[4] + 4 + op.imm)
+    env.eip = loaded
+    return lookup_tb_ptr(env)
+
+
+cdef uintptr_t op_ret32(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int64_t loaded
+    if not tlb_hit_read(env, env.regs[4], 4):
+        return op_ret32_slow(env, op)
+    loaded = host_ld32(env, env.regs[4])
     if loaded > env.segs[R_CS].limit:
         raise_exception_err(env, EXCP0D_GPF, 0)
         return op_fault(env, op)

@@ -4,7 +4,7 @@ from qemu_py._core.ir.interp cimport *
 from qemu_py._core.ir.table cimport *
 from qemu_py._core.cpu cimport (BP_CPU, BP_GDB, EXCP01_DB, EXCP0D_GPF, EXCP_BUDGET, EXCP_DEBUG, R_CS, RF_MASK)
 from qemu_py._core.flags cimport check_cond
-from qemu_py._core.softmmu cimport ld32, st32
+from qemu_py._core.softmmu cimport *
 from qemu_py._core.x86.stack cimport push16_any, push32_any, stack_add, stack_ld16, stack_ld32
 from qemu_py._core.x86.state cimport raise_exception_err
 

@@ -3,7 +3,7 @@ from qemu_py._core.cpu cimport CPUX86State, IROp
 from qemu_py._core.ir.interp cimport *
 from qemu_py._core.ir.table cimport *
 from qemu_py._core.flags cimport check_cond
-from qemu_py._core.softmmu cimport ld8, ld16, ld32, st8, st16, st32
+from qemu_py._core.softmmu cimport *
 from qemu_py._core.x86.stack cimport (leave_ld16, leave_ld32, leave_sp, push16_any, push32_any, stack_add,
                                       stack_ld16, stack_ld32)
 
