@@ -7,6 +7,7 @@ import pytest
 
 from qemu_py.devices import device_class
 from qemu_py.system.clocks import QEMUClock
+from qemu_py.system.irq import IRQ
 
 
 class FakeClock(QEMUClock):
@@ -29,18 +30,16 @@ class FakeClock(QEMUClock):
         self.run_timers()
 
 
-class Recorder:
-    """The far end of an interrupt line: every change of its level."""
+class Recorder(IRQ):
+    """An interrupt line of the board: `history` has every change of its level."""
 
     def __init__(self):
+        super().__init__(self)
         self.history = []
 
     def __call__(self, n, level):
         self.history.append(level)
-
-    @property
-    def level(self):
-        return self.history[-1] if self.history else 0
+        self.level = level
 
 
 class FakeChar:
