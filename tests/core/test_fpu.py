@@ -56,8 +56,8 @@ def load(cpu, *values, cw=MASKED, sw=0):
     top = (8 - len(values)) & 7
     image = bytearray(cpu.fxsave())
     struct.pack_into("<HHBB", image, 0, cw, sw | top << 11, sum(1 << (top + i & 7) for i in range(len(values))), 0)
-    for i, value in enumerate(values):
-        image[32 + 16 * i:42 + 16 * i] = value
+    for i in range(8):
+        image[32 + 16 * i:42 + 16 * i] = values[i] if i < len(values) else bytes(10)
     cpu.fxrstor(image)
 
 

@@ -25,7 +25,8 @@ cdef extern from *:
     __asm__ (".text\\n.p2align 4\\nqp_x87_stubs:\\n"
         ".set qp_i, 0\\n.rept 512\\n.byte 0xD8 + (qp_i >> 6), 0xC0 + (qp_i & 63), 0xC3, 0x90\\n.set qp_i, qp_i + 1\\n.endr\\n"
         ".set qp_i, 0\\n.rept 64\\n.byte 0xD8 + (qp_i >> 3), (qp_i & 7) << 3, 0xC3, 0x90\\n.set qp_i, qp_i + 1\\n.endr\\n");
-    extern const unsigned char qp_x87_stubs[] __attribute__((visibility("hidden")));
+    extern const unsigned char qp_x87_stubs[] __asm__("qp_x87_stubs") __attribute__((visibility("hidden")));
+    #define QP_ASM_FUNCTION(name) __asm__(#name) __attribute__((visibility("hidden"), sysv_abi))
     /* (cw, stub, ST0 or NULL, ST1 or NULL): the status word behind the instruction; in the upper
        half that before it. What is on the stack stays there. */
     __asm__ (".text\\n.p2align 4\\nqp_x87_call:\\n"
@@ -33,13 +34,13 @@ cdef extern from *:
         "testq %rcx, %rcx\\njz 1f\\nfldt (%rcx)\\n1:\\ntestq %rdx, %rdx\\njz 2f\\nfldt (%rdx)\\n2:\\n"
         "fnstsw %ax\\nmovzwl %ax, %r8d\\nshll $16, %r8d\\ncall *%rsi\\nfnstsw %ax\\nmovzwl %ax, %eax\\norl %r8d, %eax\\n"
         "fldcw 2(%rsp)\\naddq $24, %rsp\\nret\\n");
-    extern uint32_t qp_x87_call(uint32_t cw, const void *stub, const void *st0, const void *st1) __attribute__((visibility("hidden")));
+    extern uint32_t qp_x87_call(uint32_t cw, const void *stub, const void *st0, const void *st1) QP_ASM_FUNCTION(qp_x87_call);
     /* (FSAVE image, stub, memory operand, arithmetic EFLAGS): all but the stub are changed in
        place. An unmasked exception stays pending on the host until FNSAVE, which does not wait. */
     __asm__ (".text\\n.p2align 4\\nqp_x87_run:\\n"
         "subq $8, %rsp\\nfrstor (%rdi)\\nmovq %rdx, %rax\\npushq (%rcx)\\npopfq\\ncall *%rsi\\npushfq\\npopq (%rcx)\\n"
         "fnsave (%rdi)\\naddq $8, %rsp\\nret\\n");
-    extern void qp_x87_run(void *image, const void *stub, void *mem, uint64_t *eflags) __attribute__((visibility("hidden")));
+    extern void qp_x87_run(void *image, const void *stub, void *mem, uint64_t *eflags) QP_ASM_FUNCTION(qp_x87_run);
     """
     const uint8_t *x87_stubs "qp_x87_stubs"
     uint32_t x87_call "qp_x87_call"(uint32_t cw, const void *stub, FPReg *st0, FPReg *st1) noexcept nogil
