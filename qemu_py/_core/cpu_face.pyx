@@ -8,7 +8,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from posix.stdlib cimport posix_memalign
 from qemu_py._core.cpu cimport *
-from qemu_py._core.dispatch cimport PhysMap
+from qemu_py._core.dispatch cimport PhysMap, qemu_loglevel
 from qemu_py._core.exec cimport BARE_RETURN, cpu_exec
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
 from qemu_py._core.softmmu cimport cpu_get_phys_page_debug, tlb_flush
@@ -99,6 +99,7 @@ cdef class VCPU:
         self.env.dispatch = physmap.d
         self.env.tbx = cache.tbx
         cpu_x86_register(self.env, model)
+        self.env.log_mask = qemu_loglevel
         self.physmap = physmap
         self.cache = cache
         self.model = model

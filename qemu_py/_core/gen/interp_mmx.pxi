@@ -53,6 +53,8 @@ cdef uintptr_t op_mm_movq_rm_g(CPUX86State *env, IROp *op) noexcept nogil:
 
 cdef uintptr_t op_mm_movd_mr(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
+    if mmx_top_zero(env):
+        return op_fault(env, op)
     va = ea_flat(env, op)
     if st32(env, va, r32(env, op.a)):
         return op_fault(env, op)
@@ -61,6 +63,8 @@ cdef uintptr_t op_mm_movd_mr(CPUX86State *env, IROp *op) noexcept nogil:
 
 cdef uintptr_t op_mm_movd_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
+    if mmx_top_zero(env):
+        return op_fault(env, op)
     if ea_seg(env, op, 4, 1):
         return op_fault(env, op)
     va = env.a0
@@ -71,6 +75,8 @@ cdef uintptr_t op_mm_movd_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
 
 cdef uintptr_t op_mm_movq_mr(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
+    if mmx_top_zero(env):
+        return op_fault(env, op)
     va = ea_flat(env, op)
     if st64(env, va, r64(env, op.a)):
         return op_fault(env, op)
@@ -79,6 +85,8 @@ cdef uintptr_t op_mm_movq_mr(CPUX86State *env, IROp *op) noexcept nogil:
 
 cdef uintptr_t op_mm_movq_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
+    if mmx_top_zero(env):
+        return op_fault(env, op)
     if ea_seg(env, op, 8, 1):
         return op_fault(env, op)
     va = env.a0
@@ -129,9 +137,9 @@ cdef uintptr_t op_mm_pshufw(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_mm_maskmovq(CPUX86State *env, IROp *op) noexcept nogil:
+    mmx_touch(env)
     if mask_store(env, op, 8):
         return op_fault(env, op)
-    mmx_touch(env)
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_mm_touch(CPUX86State *env, IROp *op) noexcept nogil:

@@ -32,6 +32,11 @@ cdef int mmx_pending(CPUX86State *env) noexcept nogil:
     return 0
 
 
+cdef inline int mmx_top_zero(CPUX86State *env) noexcept nogil:
+    env.fpstt = 0
+    return 0
+
+
 include "../gen/interp_mmx.pxi"
 
 register_mmx_ops(op_table())

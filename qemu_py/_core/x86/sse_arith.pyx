@@ -241,6 +241,7 @@ cdef uintptr_t slow_to_r32(CPUX86State *env, IROp *op, sse_fn fn) noexcept nogil
 
 
 cdef uintptr_t slow_to_mmx(CPUX86State *env, IROp *op, sse_fn fn) noexcept nogil:
+    mmx_touch(env)      # even if the conversion faults
     if sse_checked(env, op, fn, LANES_NONE):
         return op_fault(env, op)
     sm(env, op.a, lq(env, xmmt_off(1)))

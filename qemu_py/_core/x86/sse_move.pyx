@@ -132,24 +132,19 @@ cdef int mask_store(CPUX86State *env, IROp *op, uint32_t size) noexcept nogil:
     cdef int seg = (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT
     cdef uint32_t offset = ea_offset(env, op)
     cdef uint32_t i
-    cdef uint32_t first = size
-    cdef uint32_t last = 0
     cdef uint64_t va
-    for i in range(size):
-        if mask[i] & 0x80:
-            last = i
-            if first == size:
-                first = i
+    if segment_check(env, seg, offset, size, True):
+        return 1
     va = <uint32_t> (env.segs[seg].base + offset)
     if env.hflags & HF_AC and va & 7:
         return raise_exception_err(env, EXCP11_ALGN, 0)
-    if first == size:
-        return 0            # an empty mask: no access, no fault
-    if segment_check(env, seg, offset + first, last - first + 1, True):
+    # All of the operand must be writable, whatever the mask, the high quadword first: the SDM
+    # leaves both to the implementation, and this is what Intel's do.
+    if size == 16 and probe_write(env, <uint32_t> (va + 8), 8, env.mmu_idx):
         return 1
-    if probe_write(env, <uint32_t> (va + first), last - first + 1, env.mmu_idx):
+    if probe_write(env, va, 8, env.mmu_idx):
         return 1
-    for i in range(first, last + 1):
+    for i in range(size):
         if mask[i] & 0x80 and st8(env, <uint32_t> (va + i), data[i]):
             return 1        # a store into running code: it is done again, byte for byte the same
     return 0

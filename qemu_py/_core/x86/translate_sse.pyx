@@ -241,7 +241,7 @@ cdef int trans_sse(DisasContext *s) noexcept nogil:
     elif id == I_CMPSD:
         return compare(s, OP_cmpsd_0)
     else:
-        one_op(s, xmm)
         if (id == I_CVTPI2PS or id == I_CVTPI2PD) and i.mod == 3:
             emit(s, OP_mm_touch)
+        one_op(s, xmm)
     return 0
