@@ -92,10 +92,12 @@ class BlockGenerator:
             if i.lock and not form.lockable:
                 continue
             skip = pick.random() < 0.2 and made + 1 < wanted
-            if len(code) + len(i.code) + (2 if skip else 0) > ROOM:
+            jump = b""
+            if skip:                            # over this instruction; 66, or 16-bit code would truncate EIP
+                jump = (b"" if mode == 32 else b"\x66") + bytes([0x70 + pick.randrange(16), len(i.code)])
+            if len(code) + len(jump) + len(i.code) > ROOM:
                 break
-            if skip:
-                code += bytes([0x70 + pick.randrange(16), len(i.code)])
+            code += jump
             code += i.code
             made += 1
             reads_af |= form.mnemonic in READS_AF

@@ -1,6 +1,7 @@
 """Run tests on the host CPU and on the engine and compare them; the work of one process, and of several.
 
-An engine is a function that takes a records array and replaces initial states by final ones.
+An engine is a function (records, block) that replaces initial states by final ones; a block is run
+to its end.
 """
 import multiprocessing
 import time
@@ -46,14 +47,13 @@ class Outcome:
                 self.reports.append((text, body))
 
 
-def engine_batch(model=None):
+ENGINE_MODEL = "qemu32,+ssse3"
+
+
+def engine_batch(records, block):
     """The engine under test: a bare CPU's batch()."""
     import qemu_py
-    cpu = qemu_py.CPU(model or ENGINE_MODEL)
-    return cpu.batch
-
-
-ENGINE_MODEL = "qemu32"
+    qemu_py.CPU.batch(records, block=block, model=ENGINE_MODEL)
 
 
 class Runner:
@@ -62,7 +62,7 @@ class Runner:
     def __init__(self, engine=None, features=None, batch=BATCH):
         self.size = batch
         self.host = HostCPU(batch)
-        self.engine = engine or engine_batch()
+        self.engine = engine or engine_batch
         self.features = features
         self.generators = {}
 
@@ -79,7 +79,7 @@ class Runner:
         died = self.host.run(0, step, RUN_STEP) + self.host.run(step, n - step, RUN_JUMP)
         t1 = time.perf_counter()
         got = b.records.copy()
-        self.engine(got)
+        self.engine(got, family == "block")
         t2 = time.perf_counter()
         found = compare.differences(b, host, got)
         bad = compare.any_difference(found)
