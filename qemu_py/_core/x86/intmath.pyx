@@ -19,7 +19,7 @@ Not modelled: the bus lock of LOCK (the CPUs of a machine take turns).
 """
 from qemu_py._core.cpu cimport (CPUX86State, IROp, CC_A, CC_C, CC_MASK, CC_O, CC_OP_ADD, CC_OP_EFLAGS,
                                 CC_OP_LOGIC, CC_OP_RES, CC_OP_SUB, CC_P, CC_S, CC_Z, EXCP00_DIVZ,
-                                EXCP05_BOUND, R_EAX, R_EBP, R_EBX, R_ECX, R_EDI, R_EDX, R_ESP)
+                                EXCP05_BOUND, EXCP11_ALGN, HF_AC, R_EAX, R_EBP, R_EBX, R_ECX, R_EDI, R_EDX, R_ESP)
 from qemu_py._core.flags cimport compute_all, compute_c, parity_even, set_cc_eflags
 from qemu_py._core.ir.interp cimport *
 from qemu_py._core.ir.table cimport *
@@ -205,8 +205,8 @@ cdef int enter(CPUX86State *env, uint32_t alloc, uint32_t level, int size) noexc
             return 1
     sp -= alloc
     # SDM: #PF or #SS if a write at the final stack pointer would be one
-    if (stack_linear(env, stack_offset(env, sp), 1, True, &env.a0)
-            or probe_write(env, env.a0, 1, env.mmu_idx)):
+    if (stack_linear(env, stack_offset(env, sp), size, True, &env.a0)
+            or probe_write(env, env.a0, size, env.mmu_idx)):
         return 1
     stack_add(env, <int32_t> (sp - <uint32_t> env.regs[R_ESP]))
     if size == 4:
@@ -248,6 +248,8 @@ cdef int bound(CPUX86State *env, int seg, uint32_t offset, uint16_t reg, int siz
     cdef int64_t low, high, index
     if segment_check(env, seg, offset, 2 * size, False):
         return 1
+    if env.hflags & HF_AC and va & (size - 1):
+        return raise_exception(env, EXCP11_ALGN)
     if size == 4:
         low = ld32(env, va)
         if low < 0:

@@ -11,8 +11,17 @@ from qemu_py._core.cpu cimport (
     HF_INHIBIT_IRQ, HF_AC, HF_MP, HF_EM, HF_TS, HF_OSFXSR, HF_SMM, HF_RF, MMU_KERNEL_IDX, MMU_USER_IDX)
 
 
+cdef extern from *:
+    """
+    /* An access that begins within a 4 GiB segment and ends beyond it goes on at 0 without a fault:
+       SDM vol. 3, 5.3 leaves it to the implementation, Intel silicon does so. */
+    #define QP_SEGMENT_TOP (0xFFFFFFFFLL + 64)
+    """
+    int64_t SEGMENT_TOP "QP_SEGMENT_TOP"
+
+
 cdef inline bint is_flat(SegmentCache *s) noexcept nogil:
-    return s.base == 0 and s.lo == 0 and s.hi_write == <uint32_t> 0xFFFFFFFFU and s.hi_read == s.hi_write
+    return s.base == 0 and s.lo == 0 and s.hi_write == SEGMENT_TOP and s.hi_read == s.hi_write
 
 
 cdef void update_hflags(CPUX86State *env) noexcept nogil:
@@ -64,6 +73,7 @@ cdef void cpu_set_cpl(CPUX86State *env, int cpl) noexcept nogil:
 
 cdef void fill_seg_cache(SegmentCache *s, uint32_t selector, uint64_t base, uint32_t limit,
                          uint32_t flags) noexcept nogil:
+    cdef int64_t top = SEGMENT_TOP if limit == 0xFFFFFFFFU else limit
     s.selector = selector
     s.base = base
     s.limit = limit
@@ -77,13 +87,13 @@ cdef void fill_seg_cache(SegmentCache *s, uint32_t selector, uint64_t base, uint
         s.hi_read = s.hi_write = limit
     elif flags & DESC_CS:
         if flags & DESC_R:
-            s.hi_read = limit
+            s.hi_read = top
     else:
         if flags & DESC_E:          # SDM vol. 3, 5.3: from limit + 1 up to the segment's size
             s.lo = <uint64_t> limit + 1
-            s.hi_read = <uint32_t> 0xFFFFFFFFU if flags & DESC_B else 0xFFFF
+            s.hi_read = SEGMENT_TOP if flags & DESC_B else 0xFFFF
         else:
-            s.hi_read = limit
+            s.hi_read = top
         if flags & DESC_W:
             s.hi_write = s.hi_read
 

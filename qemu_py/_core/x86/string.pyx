@@ -6,7 +6,8 @@ block operation. An element that crosses a page, touches a device or a page that
 faults goes through `*_one`. Registers show the completed elements at every fault and between chunks.
 
 Order of checks, as Intel silicon does it: MOVS reads its source first, CMPS its ES operand first;
-INS and OUTS check the I/O permission first, with REP even when the count is 0.
+INS and OUTS check the I/O permission first, with REP even when the count is 0. A fault in a repeated
+SCAS or CMPS shows the flags from before the instruction (SDM vol. 2, REP).
 
 Not modelled: the larger than element-wise stores of fast-string mode (they cannot be told apart).
 """
@@ -429,6 +430,9 @@ cdef int rep_scas(CPUX86State *env, bint a16, int size, bint while_equal) noexce
     cdef uint32_t count = index_reg(env, R_ECX, a16)
     cdef uint32_t di, n, stop
     cdef uint64_t done = 0
+    cdef uint32_t cc_op = env.cc_op
+    cdef uint64_t cc_dst = env.cc_dst
+    cdef uint64_t cc_src = env.cc_src
     cdef uint8_t *src = NULL
     while count:
         di = index_reg(env, R_EDI, a16)
@@ -442,6 +446,7 @@ cdef int rep_scas(CPUX86State *env, bint a16, int size, bint while_equal) noexce
                           element(src + <int64_t> (n - 1) * size * env.df, size), size)
             advance(env, R_EDI, n, size, a16)
         elif scas_one(env, a16, size):
+            env.cc_op, env.cc_dst, env.cc_src = cc_op, cc_dst, cc_src
             return REP_FAULT
         else:
             n = 1
@@ -459,6 +464,9 @@ cdef int rep_cmps(CPUX86State *env, int seg, bint a16, int size, bint while_equa
     cdef uint32_t si, di, n, stop
     cdef int64_t last
     cdef uint64_t done = 0
+    cdef uint32_t cc_op = env.cc_op
+    cdef uint64_t cc_dst = env.cc_dst
+    cdef uint64_t cc_src = env.cc_src
     cdef uint8_t *a
     cdef uint8_t *b
     while count:
@@ -480,6 +488,7 @@ cdef int rep_cmps(CPUX86State *env, int seg, bint a16, int size, bint while_equa
             advance(env, R_ESI, n, size, a16)
             advance(env, R_EDI, n, size, a16)
         elif cmps_one(env, seg, a16, size):
+            env.cc_op, env.cc_dst, env.cc_src = cc_op, cc_dst, cc_src
             return REP_FAULT
         else:
             n = 1

@@ -109,8 +109,9 @@ cdef int shift(DisasContext *s, ShiftOps *ops) noexcept nogil:
     cdef Insn *i = &s.insn
     cdef int l = lg(i.size)
     cdef int64_t n = count_of(i, 1)
-    if n == 0:
-        e_source(s)             # a memory operand is read even so
+    if n == 0:                  # flags stay, but a memory operand is read and written even so
+        if i.mod != 3:
+            emit_mem(s, s.info[ops.mi[l]].nf, 0, 0)
     elif i.mod == 3:
         emit_ri(s, ops.rc[l] if n < 0 else ops.ri[l], e_reg(i), n)
     else:
