@@ -15,6 +15,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport write as posix_write
 
 from qemu_py._core.cpu cimport (
@@ -34,10 +35,21 @@ cdef extern from "Python.h":
 cdef extern from *:
     """
     static const char *const qp_access_name[2] = { "read", "write" };
+    #define qp_begin(p) ((void) __atomic_add_fetch((p), 1, __ATOMIC_ACQ_REL))
+    #define qp_end(p) ((void) __atomic_sub_fetch((p), 1, __ATOMIC_ACQ_REL))
+    #define qp_spin_lock(p) do ; while (__atomic_exchange_n((p), 1, __ATOMIC_ACQUIRE))
+    #define qp_spin_unlock(p) __atomic_store_n((p), 0, __ATOMIC_RELEASE)
     #define QP_ALL_ONES (~(uint64_t)0)
     """
     const char *access_name "qp_access_name"[2]
     uint64_t ALL_ONES "QP_ALL_ONES"
+    void begin_access "qp_begin"(uint32_t *depth) noexcept nogil
+    void end_access "qp_end"(uint32_t *depth) noexcept nogil
+    void spin_lock "qp_spin_lock"(uint32_t *lock) noexcept nogil
+    void spin_unlock "qp_spin_unlock"(uint32_t *lock) noexcept nogil
+
+cdef enum:                      # PortEntry.read, besides PORT_SLOT and PORT_PASSIVE
+    PORT_CLOCKED = 2
 
 PAGE = 4096
 qemu_loglevel = 0
@@ -166,9 +178,9 @@ cdef uint64_t io_read(AddressSpaceDispatch *d, uint32_t slot, uint64_t pa, int s
     s.count += 1
     if s.flush_coalesced and io.ring_count:
         flush_coalesced(d)
-    io.depth += 1
+    begin_access(&io.depth)
     value = slot_read(d, s, pa - s.base, size)
-    io.depth -= 1
+    end_access(&io.depth)
     return value
 
 
@@ -189,130 +201,12 @@ cdef void io_write(AddressSpaceDispatch *d, uint32_t slot, uint64_t pa, uint64_t
         return
     if s.flush_coalesced and io.ring_count:
         flush_coalesced(d)
-    io.depth += 1
+    begin_access(&io.depth)
     slot_write(d, s, pa - s.base, value, size)
-    io.depth -= 1
+    end_access(&io.depth)
 
 
-# ---------------------------------------------------------------- ports
-cdef inline bint whole(IOTable *io, IOSlot *s, PortEntry *e, int size, bint is_write) noexcept nogil:
-    """Does one device take the access as it is?"""
-    cdef int i
-    if size == 1:
-        return True
-    if s != NULL and size > s.valid_max:
-        return False
-    for i in range(1, size):
-        if e[i].slot != e.slot or (e[i].write if is_write else e[i].read) != PORT_SLOT:
-            return False
-    return True
-
-
-cdef uint32_t port_read(AddressSpaceDispatch *d, uint16_t port, int size) noexcept nogil:
-    cdef uint32_t value = port_read_at(d, port, size)
-    if qemu_loglevel & CPU_LOG_IOPORT:
-        log_port(0, port, value, size)
-    return value
-
-
-cdef uint32_t port_read_at(AddressSpaceDispatch *d, uint32_t port, int size) noexcept nogil:
-    cdef IOTable *io = <IOTable *> d.io
-    cdef PortEntry *e = &io.ports[port]
-    cdef IOSlot *s
-    cdef uint32_t value
-    cdef int step
-    if e.read == PORT_PASSIVE and size == 1:
-        return e.read_byte[0]
-    s = io.slots[e.slot]
-    if e.read == PORT_PASSIVE or not whole(io, s, e, size, False):
-        step = size >> 1
-        return port_read_at(d, port, step) | port_read_at(d, port + step, step) << (8 * step)
-    if s == NULL:
-        log_unassigned(d, b"port", 0, port, 0, size)
-        return <uint32_t> size_mask(size)
-    d.io_count += 1
-    s.count += 1
-    if s.flush_coalesced and io.ring_count:
-        flush_coalesced(d)
-    io.depth += 1
-    value = <uint32_t> slot_read(d, s, port - s.base, size)
-    io.depth -= 1
-    return value
-
-
-cdef void port_write(AddressSpaceDispatch *d, uint16_t port, uint32_t value, int size) noexcept nogil:
-    if qemu_loglevel & CPU_LOG_IOPORT:
-        log_port(1, port, <uint32_t> (value & size_mask(size)), size)
-    port_write_at(d, port, value, size)
-
-
-cdef void port_write_at(AddressSpaceDispatch *d, uint32_t port, uint32_t value, int size) noexcept nogil:
-    cdef IOTable *io = <IOTable *> d.io
-    cdef PortEntry *e = &io.ports[port]
-    cdef IOSlot *s
-    cdef int step
-    if e.write == PORT_PASSIVE and size == 1:
-        if e.write_byte != NULL:
-            e.write_byte[0] = <uint8_t> value
-        return
-    s = io.slots[e.slot]
-    if e.write == PORT_PASSIVE or not whole(io, s, e, size, True):
-        step = size >> 1
-        port_write_at(d, port, value, step)
-        port_write_at(d, port + step, value >> (8 * step), step)
-        return
-    if s == NULL:
-        log_unassigned(d, b"port", 1, port, value & size_mask(size), size)
-        return
-    d.io_count += 1
-    s.count += 1
-    if s.n_eventfds and signal_eventfd(s, port - s.base, value, size):
-        return
-    if s.n_coalesced and coalesce(d, s, port - s.base, value, size):
-        return
-    if s.flush_coalesced and io.ring_count:
-        flush_coalesced(d)
-    io.depth += 1
-    slot_write(d, s, port - s.base, value, size)
-    io.depth -= 1
-
-
-cdef void port_read_block(AddressSpaceDispatch *d, uint16_t port, int size, uint8_t *buf, uint32_t count) noexcept nogil:
-    cdef IOTable *io = <IOTable *> d.io
-    cdef PortEntry *e = &io.ports[port]
-    cdef IOSlot *s = io.slots[e.slot]
-    cdef uint32_t i, value
-    if s != NULL and s.read_block != NULL and e.read == PORT_SLOT and whole(io, s, e, size, False):
-        d.io_count += 1
-        s.count += 1
-        if s.flush_coalesced and io.ring_count:
-            flush_coalesced(d)
-        io.depth += 1
-        call_block(d, s.read_block, port - s.base, size, buf, count, PyBUF_WRITE)
-        io.depth -= 1
-        return
-    for i in range(count):
-        value = port_read(d, port, size)
-        memcpy(buf + <uint64_t> i * size, &value, size)
-
-
-cdef void port_write_block(AddressSpaceDispatch *d, uint16_t port, int size, const uint8_t *buf, uint32_t count) noexcept nogil:
-    cdef IOTable *io = <IOTable *> d.io
-    cdef PortEntry *e = &io.ports[port]
-    cdef IOSlot *s = io.slots[e.slot]
-    cdef uint32_t i, value = 0
-    if s != NULL and s.write_block != NULL and e.write == PORT_SLOT and whole(io, s, e, size, True):
-        d.io_count += 1
-        s.count += 1
-        if s.flush_coalesced and io.ring_count:
-            flush_coalesced(d)
-        io.depth += 1
-        call_block(d, s.write_block, port - s.base, size, <uint8_t *> buf, count, PyBUF_READ)
-        io.depth -= 1
-        return
-    for i in range(count):
-        memcpy(&value, buf + <uint64_t> i * size, size)
-        port_write(d, port, value, size)
+include "ioport.pxi"        # port_read, port_write and their block forms
 
 
 # ---------------------------------------------------------------- the map, for Python
@@ -431,6 +325,7 @@ cdef class PhysMap:
     cdef uint32_t new_slot(self) except 0:
         cdef uint32_t index
         cdef IOSlot *s
+        self.bury()
         if self.free_slots:
             index = self.free_slots.pop()
         else:
@@ -686,19 +581,24 @@ cdef class PhysMap:
         """Make ports unassigned."""
         self.map_ports(port, count, 0)
 
-    def set_passive_read(self, uint16_t port, buffer=None, Py_ssize_t index=0):
-        """Byte reads of the port give buffer[index] without a call; None: the device is asked again."""
+    def set_passive_read(self, uint16_t port, buffer=None, Py_ssize_t index=0, clocked=False):
+        """Byte reads of the port give buffer[index] without a call; None: the device is asked again.
+
+        clocked: at `index` is a record of 16 bytes: the value, the bits of it that toggle, six bytes
+        unused, and (64 bits, little-endian) the nanoseconds between toggles."""
         cdef uint8_t[::1] view
         if buffer is None:
             self.io.ports[port].read = PORT_SLOT
             self.passive_buffers.pop((port, False), None)
             return
         view = memoryview(buffer).cast("B")
-        if not 0 <= index < view.shape[0]:
+        if not 0 <= index < view.shape[0] - (15 if clocked else 0):
             raise IndexError(index)
+        if clocked and not any(view[index + 8:index + 16]):
+            raise ValueError("a period of 0")
         self.passive_buffers[port, False] = view
         self.io.ports[port].read_byte = &view[index]
-        self.io.ports[port].read = PORT_PASSIVE
+        self.io.ports[port].read = PORT_CLOCKED if clocked else PORT_PASSIVE
 
     def set_passive_write(self, uint16_t port, enabled=True, buffer=None, Py_ssize_t index=0):
         """Byte writes to the port call nobody; they are kept in buffer[index] if there is one."""

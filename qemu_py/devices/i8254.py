@@ -66,6 +66,7 @@ class Counter:
         self.out = IRQ()                # the OUT pin, kept up to date only if something listens
         self.timer = None
         self.edge_tick = NEVER          # what the timer waits for
+        self.changed = None             # called when it was programmed, or its gate moved
 
     # ---------------------------------------------------------------- count and OUT as functions of time
     def elapsed(self, now):
@@ -93,6 +94,11 @@ class Counter:
             end = s.start + (period + 1) * s.reload
             if now >= end:
                 s.start, s.reload, s.pending = end, s.pending, 0
+
+    @property
+    def constant(self):
+        """Does OUT stay as it is until the counter is programmed or its gate moves?"""
+        return not self.s.counting or self.s.held >= 0
 
     def output(self, now):
         """Level of OUT."""
@@ -311,8 +317,10 @@ class I8254(Device):
         self.update(n)
 
     def update(self, n):
-        """Drive OUT n as it is now, and wait for its next edge."""
+        """After a change: drive OUT n as it is now, and wait for its next edge."""
         counter = self.counters[n]
+        if counter.changed is not None:
+            counter.changed()
         if counter.timer is None:
             return
         now = self.now()

@@ -26,25 +26,31 @@ class PCSpeaker(Device):
         super().__init__(clock, **properties)
         self.pit = pit
         self.counter2 = pit.counters[2]
+        self.counter2.changed = self.publish
+        # Hears what a read gives but for the refresh bit, or None while that changes with time:
+        # whoever maps the port may answer reads from it, toggling REFRESH every REFRESH_NS.
+        self.listener = None
         pit.set_gate(2, 0)
 
     def reset(self):
         super().reset()
         self.pit.set_gate(2, 0)
+        self.publish()
+
+    def publish(self):
+        if self.listener is not None:
+            self.listener(self.s.control | self.out2(self.clock.get_ns()) if self.counter2.constant else None)
+
+    def out2(self, ns):
+        return OUT2 if self.counter2.output(ns * PIT_FREQ // NANOSECONDS) else 0
 
     def write_control(self, value):
         changed = value ^ self.s.control
         self.s.control = value & WRITABLE
         if changed & GATE2:
             self.pit.set_gate(2, value & GATE2)
+        self.publish()
 
     def read_control(self):
         ns = self.clock.get_ns()
-        value = self.s.control
-        if ns // REFRESH_NS & 1:
-            value |= REFRESH
-        counter = self.counter2
-        # While nothing is counted OUT is constant: the case of guests that poll the port for a delay.
-        if counter.output(ns * PIT_FREQ // NANOSECONDS) if counter.s.counting else counter.s.mode:
-            value |= OUT2
-        return value
+        return self.s.control | (REFRESH if ns // REFRESH_NS & 1 else 0) | self.out2(ns)

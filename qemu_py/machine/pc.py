@@ -5,12 +5,13 @@ pc_memory_init, pc_vga_init, pc_basic_device_init.
 
 Not there yet: keyboard controller, real-time clock, DMA, disks, VGA beyond its text window, PCI.
 """
+import struct
+
 from qemu_py._core import cpu_face
-from qemu_py.devices import device_class, vga_text
+from qemu_py.devices import device_class, pcspk, vga_text
 from qemu_py.devices.i8254 import I8254
 from qemu_py.devices.i8259 import I8259Pair
 from qemu_py.devices.isa_bus import ISABus
-from qemu_py.devices.pcspk import PCSpeaker
 from qemu_py.devices.port80 import Port80
 from qemu_py.devices.uart16550 import UART16550
 from qemu_py.machine import firmware
@@ -145,12 +146,12 @@ def pc_basic_device_init(machine):
     pit = machine.pit = machine.add_device("i8254", I8254(clock))
     isa.map(pit, 0x40, 4, name="pit")
     pit.connect_out(0, machine.pic.set_irq, 0)
-    speaker = machine.add_device("isa-pcspk", PCSpeaker(clock, pit=pit))
-    isa.map(speaker, 0x61, 1, name="pcspk")
+    speaker = machine.add_device("isa-pcspk", pcspk.PCSpeaker(clock, pit=pit))
+    answer_port61_passively(speaker, isa.map(speaker, 0x61, 1, name="pcspk"))
     port80 = machine.add_device("port80", Port80())
     region = isa.map(port80, 0x80, 1, name="ioport80")
     region.set_passive_write(0)
-    ferr = MemoryRegion.io("ioportF0", 1, ferr_ops(machine.pic.irqs[13]))
+    ferr = MemoryRegion.io("ioportF0", 1, ferr_ops(machine.pic.irqs[13], machine.cpus[0]))
     machine.memory.system_io.add_subregion(0xF0, ferr)
     serial_irqs = {irq: IRQOr(isa.irq(irq)) for _, irq in COM}  # COM1 and COM3 share one, COM2 and COM4
     for n, chardev in enumerate(config.serials):
@@ -163,8 +164,25 @@ def pc_basic_device_init(machine):
             machine.add_device("isa-debugcon", console).plug(isa)
 
 
-def ferr_ops(irq13):
-    return MemoryRegionOps(lambda addr, size: 0xFF, lambda addr, value, size: irq13.lower(), impl=(1, 1))
+def answer_port61_passively(speaker, region):
+    """Guests read port 61h for short delays: while only the refresh bit changes, nobody is called."""
+    record = bytearray(struct.pack("<BB6xQ", 0, pcspk.REFRESH, pcspk.REFRESH_NS))
+
+    def listener(value):
+        passive = 0 in region.passive_reads
+        if value is not None:
+            record[0] = value
+        if passive != (value is not None):
+            region.set_passive_read(0, record if value is not None else None, clocked=True)
+    speaker.listener = listener
+    speaker.publish()
+
+
+def ferr_ops(irq13, cpu):
+    def write(addr, value, size):
+        irq13.lower()
+        cpu.ignne()
+    return MemoryRegionOps(lambda addr, size: 0xFF, write, impl=(1, 1))
 
 
 def serial_init(machine, n, chardev, irqs):

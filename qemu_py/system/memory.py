@@ -447,7 +447,7 @@ class PortListener(MemoryListener):
                 if read is None:
                     self.physmap.set_passive_read(port)
                 else:
-                    self.physmap.set_passive_read(port, read.buffer, read.index)
+                    self.physmap.set_passive_read(port, *read)
                 if write is None:
                     self.physmap.set_passive_write(port, False)
                 else:

@@ -71,6 +71,7 @@ class MemoryRegionIoeventfd(NamedTuple):
 class PassivePort(NamedTuple):
     buffer: object
     index: int
+    clocked: bool = False
 
 
 class MemoryRegion:
@@ -388,15 +389,17 @@ class MemoryRegion:
         self._changed()
 
     # ---- passive ports
-    def set_passive_read(self, offset: int, buffer, index: int = 0) -> None:
+    def set_passive_read(self, offset: int, buffer, index: int = 0, clocked: bool = False) -> None:
         """Byte reads of a port give buffer[index] at once: no callback, no GIL.
 
         For registers whose value the device keeps up to date and whose reading changes nothing.
-        The buffer (bytearray, numpy array) must not be resized. None: ask the device again."""
+        The buffer (bytearray, numpy array) must not be resized. None: ask the device again.
+        clocked: the buffer holds a record of 16 bytes, see PhysMap.set_passive_read; some bits
+        toggle with the host's monotonic clock."""
         if buffer is None:
             self.passive_reads.pop(offset, None)
         else:
-            self.passive_reads[offset] = PassivePort(buffer, index)
+            self.passive_reads[offset] = PassivePort(buffer, index, clocked)
         for memory in self.memories():
             memory.passive_changed(self, offset)
 

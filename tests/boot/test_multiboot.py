@@ -185,7 +185,7 @@ def test_modules_lie_on_pages_behind_the_kernel(boot, tmp_path):
 
 
 def test_a_kernel_in_low_memory_keeps_clear_of_the_information(boot):
-    machine = boot(elf(HLT, address=0x1000, bss=0x9E000))
+    machine = boot(elf(HLT, address=0x1000, bss=0x9EF00))
     info = machine.cpus[0].ebx
     assert info >= 0x100000
     assert read(machine, 0x1030, 2) == HLT

@@ -321,3 +321,18 @@ def test_reset_stops_the_counters(pc_bus, clock):
     line.history.clear()
     clock.advance(1_000_000_000)
     assert line.history == []
+
+
+def test_port_61h_may_be_read_passively_while_only_the_refresh_bit_changes(guest, pc_bus):
+    seen = []
+    guest.speaker.listener = seen.append
+    guest.start(0, 100)
+    assert seen[-1] is None             # OUT will rise
+    guest.gate(0)
+    assert seen[-1] == 0x00             # held: it stays low
+    guest.gate(1)
+    assert seen[-1] is None
+    guest.bus.outb(CONTROL, 0xB0)       # a control word: low until a count comes
+    assert seen[-1] == 0x01
+    pc_bus.outb(PORT61, 0x02)
+    assert seen[-1] == 0x02
