@@ -95,8 +95,9 @@ cdef struct IOTable:
     PortEntry *ports            # [65536 + 4]: the last are beyond the port space, unassigned
     CoalescedWrite *ring
     uint32_t ring_count
-    uint32_t depth              # device accesses in progress: slots must stay allocated
-    uint64_t unassigned_count
+    uint32_t depth              # device accesses in progress (atomic): slots must stay allocated
+    uint32_t unassigned_count
+    uint32_t ring_lock          # spins: the display's thread flushes what the CPU's thread writes
 
 # Which categories are wanted by the process (util/log.py sets it): guards the formatting.
 cdef uint32_t qemu_loglevel

@@ -216,13 +216,17 @@ cdef bint coalesce(AddressSpaceDispatch *d, IOSlot *s, uint64_t addr, uint64_t v
     cdef uint32_t i
     for i in range(s.n_coalesced):
         if s.coalesced[i].start <= addr and addr + size <= s.coalesced[i].end:
-            if io.ring_count == COALESCED_RING:
+            spin_lock(&io.ring_lock)
+            while io.ring_count == COALESCED_RING:
+                spin_unlock(&io.ring_lock)
                 flush_coalesced(d)
+                spin_lock(&io.ring_lock)
             io.ring[io.ring_count].slot = s
             io.ring[io.ring_count].addr = addr
             io.ring[io.ring_count].value = value
             io.ring[io.ring_count].size = size
             io.ring_count += 1
+            spin_unlock(&io.ring_lock)
             return True
     return False
 
@@ -230,13 +234,16 @@ cdef bint coalesce(AddressSpaceDispatch *d, IOSlot *s, uint64_t addr, uint64_t v
 cdef void flush_coalesced(AddressSpaceDispatch *d) noexcept nogil:
     cdef IOTable *io = <IOTable *> d.io
     cdef CoalescedWrite batch[COALESCED_RING]
-    cdef uint32_t i, count = io.ring_count
-    if count == 0:
+    cdef uint32_t i, count
+    if io.ring_count == 0:
         return
     # A device's callback may cause accesses that come back here: the ring is empty by then.
+    begin_access(&io.depth)
+    spin_lock(&io.ring_lock)
+    count = io.ring_count
     memcpy(batch, io.ring, count * sizeof(CoalescedWrite))
     io.ring_count = 0
-    io.depth += 1
+    spin_unlock(&io.ring_lock)
     for i in range(count):
         slot_write(d, batch[i].slot, batch[i].addr, batch[i].value, batch[i].size)
-    io.depth -= 1
+    end_access(&io.depth)
