@@ -182,7 +182,10 @@ def function(name, row, flags, mode, cond=None):
         pre += first
         if mode == "g":
             check = f"ea_seg_align(env, op, {size}, {align}, {write})" if align else f"ea_seg(env, op, {size}, {write})"
-            pre += [f"if {check}:", "    FAULT", "va = env.a0"]
+            pre.append(f"if {check}:")
+            if "unless" in row.props:
+                pre += [f"    if {row.props['unless']}(env, op):", "        return op[1].fn(env, op + 1)"]
+            pre += ["    FAULT", "va = env.a0"]
         elif mode == "bd":
             pre.append("va = ea_bd(env, op)")
         else:

@@ -2913,6 +2913,8 @@ cdef uintptr_t op_fst_m32_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg(env, op, 4, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -2972,6 +2974,8 @@ cdef uintptr_t op_fstp_m32_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg(env, op, 4, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3031,6 +3035,8 @@ cdef uintptr_t op_fst_m64_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg(env, op, 8, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3090,6 +3096,8 @@ cdef uintptr_t op_fstp_m64_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg(env, op, 8, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3149,6 +3157,8 @@ cdef uintptr_t op_fist_i16_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg(env, op, 2, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3208,6 +3218,8 @@ cdef uintptr_t op_fistp_i16_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg(env, op, 2, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3267,6 +3279,8 @@ cdef uintptr_t op_fist_i32_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg(env, op, 4, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3326,6 +3340,8 @@ cdef uintptr_t op_fistp_i32_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg(env, op, 4, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3385,6 +3401,8 @@ cdef uintptr_t op_fistp_i64_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg_align(env, op, 8, 8, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3425,6 +3443,8 @@ cdef uintptr_t op_fbstp_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg_align(env, op, 10, 8, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3465,6 +3485,8 @@ cdef uintptr_t op_fisttp_i16_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg_align(env, op, 2, 2, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3505,6 +3527,8 @@ cdef uintptr_t op_fisttp_i32_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg_align(env, op, 4, 4, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3545,6 +3569,8 @@ cdef uintptr_t op_fisttp_i64_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg_align(env, op, 8, 8, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3583,6 +3609,8 @@ cdef uintptr_t op_fstp_m80_g(CPUX86State *env, IROp *op) noexcept nogil:
     if fpu_waits(env):
         return op_fault(env, op)
     if ea_seg_align(env, op, 10, 8, 1):
+        if fpu_keeps_store(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fp_has(env, 0):
@@ -3939,6 +3967,8 @@ cdef uintptr_t op_fxsave(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_fxsave_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     if ea_seg_align(env, op, 512, 4, 1):
+        if fx_misaligned(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fxsave(env, va):
@@ -3955,6 +3985,8 @@ cdef uintptr_t op_fxrstor(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_fxrstor_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     if ea_seg_align(env, op, 512, 4, 0):
+        if fx_misaligned(env, op):
+            return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
     if fxrstor(env, va):

@@ -440,61 +440,19 @@ cdef uintptr_t op_arpl_rr(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_arpl_mr(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef uint16_t rpl
     cdef uint64_t va
-    cdef uint16_t *p
-    cdef uint16_t x, res
-    cdef int64_t loaded
     va = ea_flat(env, op)
-    p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
-    rpl = r16(env, op.a) & 3
-    res = x
-    env.t[2] = x & 3 < rpl
-    if env.t[2]:
-        res = (x & 0xFFFC) | rpl
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
+    if helper_arpl(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, va, r16(env, op.a)):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_arpl_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef uint16_t rpl
     cdef uint64_t va
-    cdef uint16_t *p
-    cdef uint16_t x, res
-    cdef int64_t loaded
-    if ea_seg(env, op, 2, 1):
+    if ea_seg(env, op, 2, 0):
         return op_fault(env, op)
     va = env.a0
-    p = <uint16_t *> host_rw(env, va, 2)
-    if p != NULL:
-        x = p[0]
-    else:
-        loaded = ld_rmw_slow(env, va, 2, env.mmu_idx)
-        if loaded < 0:
-            return op_fault(env, op)
-        x = <uint16_t> loaded
-    rpl = r16(env, op.a) & 3
-    res = x
-    env.t[2] = x & 3 < rpl
-    if env.t[2]:
-        res = (x & 0xFFFC) | rpl
-    if p != NULL:
-        p[0] = res
-    elif st_slow(env, va, res, 2, env.mmu_idx):
+    if helper_arpl(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, va, r16(env, op.a)):
         return op_fault(env, op)
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_arpl_zf(CPUX86State *env, IROp *op) noexcept nogil:
-    set_zf(env, <int> env.t[2])
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_read_cr(CPUX86State *env, IROp *op) noexcept nogil:
@@ -639,7 +597,6 @@ cdef void register_sys_ops(OpInfo *t) noexcept:
     set_op(t, OP_arpl_rr, op_arpl_rr, b"arpl_rr", OPP_USE, 0, 0, 0)
     set_op(t, OP_arpl_mr, op_arpl_mr, b"arpl_mr", OPP_USE | OPP_FAULTS | OPP_EA, 0, OP_arpl_mr_g, 0)
     set_op(t, OP_arpl_mr_g, op_arpl_mr_g, b"arpl_mr_g", OPP_USE | OPP_FAULTS | OPP_EA, 0, 0, 0)
-    set_op(t, OP_arpl_zf, op_arpl_zf, b"arpl_zf", OPP_USE, 0, 0, 0)
     set_op(t, OP_read_cr, op_read_cr, b"read_cr", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_write_cr, op_write_cr, b"write_cr", OPP_FAULTS | OPP_END, 0, 0, 0)
     set_op(t, OP_read_dr, op_read_dr, b"read_dr", OPP_FAULTS, 0, 0, 0)

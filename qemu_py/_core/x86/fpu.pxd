@@ -43,6 +43,9 @@ cdef enum:              # CPUX86State.ferr, used while CR0.NE is clear
 cdef int fpu_pending(CPUX86State *env) noexcept nogil
 cdef int fpu_full(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil
 cdef int fpu_math(CPUX86State *env, IROp *op) noexcept nogil
+# The address check of a store has failed. True: the store is kept back by an unmasked exception, the
+# instruction is done and the fault forgotten.
+cdef bint fpu_keeps_store(CPUX86State *env, IROp *op) noexcept nogil
 
 
 # ---- state

@@ -5,8 +5,8 @@ as the guest's own opcode in the guest's whole state (fpu_full).
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
-from qemu_py._core.cpu cimport (CPUX86State, FPReg, IROp, CC_C, CC_MASK, CC_P, CC_Z, CR0_NE, EXCP10_COPR,
-                                EXCP_INTERRUPT)
+from qemu_py._core.cpu cimport (CPUX86State, FPReg, IROp, CC_C, CC_MASK, CC_P, CC_Z, CR0_NE, EXCP0C_STACK,
+                                EXCP0D_GPF, EXCP10_COPR, EXCP_INTERRUPT, EXCP_NONE)
 from qemu_py._core.dispatch cimport cpu_set_ferr
 from qemu_py._core.flags cimport check_cond, compute_all, set_cc_eflags
 from qemu_py._core.ir.interp cimport *
@@ -93,10 +93,10 @@ cdef int store_result(CPUX86State *env, uint64_t va, uint32_t size) noexcept nog
     return fp_st10(env, va)
 
 
-cdef int fpu_full(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
+cdef int run_full(CPUX86State *env, IROp *op, uint64_t va, bint reachable) noexcept nogil:
     """The op's instruction as the host does it in the guest's state; a memory operand is in env.t.
 
-    Nonzero: its store faults; nothing has changed."""
+    Nonzero: its store faults, or is not `reachable`; nothing has changed."""
     cdef SaveImage image
     cdef FPReg *r
     cdef int i
@@ -117,8 +117,9 @@ cdef int fpu_full(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
         memcpy(image.regs + 10 * i + 8, &r.se, 2)
     x87_run(&image, stub(fop), &env.t[0], &eflags)
     # An unmasked exception other than precision comes before the store (SDM vol. 1, 8.5)
-    if size and not image.sw & ~image.cw & (FPUS_EXCEPTIONS & ~FPUS_PE) and store_result(env, va, size):
-        return 1
+    if size and not image.sw & ~image.cw & (FPUS_EXCEPTIONS & ~FPUS_PE):
+        if not reachable or store_result(env, va, size):
+            return 1
     fpu_set_status(env, image.sw | pending)
     fpu_set_tag_word(env, image.tw)
     for i in range(8):
@@ -131,6 +132,28 @@ cdef int fpu_full(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
     if memory:
         fp_dp(env, op, va)
     return 0
+
+
+cdef int fpu_full(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
+    return run_full(env, op, va, True)
+
+
+cdef bint fpu_keeps_store(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef int seg = (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT
+    if env.fpuc & FPUC_MASKS == FPUC_MASKS:
+        return False
+    if run_full(env, op, <uint32_t> (env.segs[seg].base + ea_offset(env, op)), False):
+        return False
+    env.exception_index = EXCP_NONE
+    return True
+
+
+cdef bint fx_misaligned(CPUX86State *env, IROp *op) noexcept nogil:
+    """FXSAVE, FXRSTOR beyond a limit: a misaligned area is #GP(0) even in the stack segment."""
+    cdef int seg = (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT
+    if env.exception_index == EXCP0C_STACK and (env.segs[seg].base + ea_offset(env, op)) & 15:
+        raise_exception(env, EXCP0D_GPF)
+    return False
 
 
 cdef inline bint is_normal(FPReg *r) noexcept nogil:

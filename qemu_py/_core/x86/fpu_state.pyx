@@ -256,7 +256,8 @@ cdef int fxsave(CPUX86State *env, uint64_t va) noexcept nogil:
     if va & 15:
         return raise_exception_err(env, EXCP0D_GPF, 0)
     size = fxsave_image(env, <uint8_t *> q)
-    if probe_write(env, va, 512, env.mmu_idx):
+    # The last byte is looked at first, which shows in CR2.
+    if probe_write(env, <uint32_t> (va + 511), 1, env.mmu_idx) or probe_write(env, va, 512, env.mmu_idx):
         return 1
     for i in range(<int> size // 8):
         if st64(env, <uint32_t> (va + 8 * i), q[i]):
@@ -293,7 +294,7 @@ cdef int fxrstor(CPUX86State *env, uint64_t va) noexcept nogil:
     cdef int i
     if va & 15:
         return raise_exception_err(env, EXCP0D_GPF, 0)
-    if probe_read(env, va, 512, env.mmu_idx):
+    if probe_read(env, <uint32_t> (va + 511), 1, env.mmu_idx) or probe_read(env, va, 512, env.mmu_idx):
         return 1
     for i in range(36):
         if ld64(env, <uint32_t> (va + 8 * i), &q[i]):
