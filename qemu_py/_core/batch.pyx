@@ -24,7 +24,7 @@ cdef enum:
     WINDOW = 0x800              # of the data page: what a record's `data` is
     WINDOW_SIZE = 256
     CODE_SIZE = 16
-    PADDING = 32                # HLT behind the code: #GP in ring 3, which ends a block
+    FILLED = 32                 # bytes from CODE that are the code, then HLT: #GP in ring 3, which ends a block
     # Flags that a record may set: C P A Z S D O, NT, AC, ID
     USER_FLAGS = 0x244CD5
     USER_DATA = 0x8000 | 0x1000 | 0x6000 | 0x200 | 0x100       # P, S, DPL 3, writable, accessed
@@ -128,7 +128,7 @@ cdef class BatchRunner:
         cdef CPUX86State *env = self.cpu.env
         cdef uint64_t *gpr = <uint64_t *> (r + o.gpr)
         cdef uint32_t length = (<uint32_t *> (r + o.codelen))[0]
-        cdef uint8_t bytes_[CODE_SIZE + PADDING]
+        cdef uint8_t bytes_[FILLED]
         cdef int reason, i
         memset(bytes_, 0xF4, sizeof(bytes_))
         memcpy(bytes_, r + o.code, length if length < CODE_SIZE else CODE_SIZE)

@@ -13,7 +13,7 @@ from qemu_py._core.x86.seg cimport (XFER_LATE, XFER_OK, check_io, helper_lar, he
                                     helper_ltr, helper_verr, helper_verw)
 from qemu_py._core.x86.smm cimport helper_rsm
 from qemu_py._core.x86.stack cimport stack_ld16, stack_ld32
-from qemu_py._core.x86.state cimport update_hflags
+from qemu_py._core.x86.state cimport segment_check, update_hflags
 from qemu_py._core.x86.system cimport *
 from qemu_py._core.x86.transfer cimport helper_iret, helper_lcall, helper_ljmp, helper_lret
 
@@ -25,6 +25,21 @@ cdef enum:
 
 cdef inline void set_zf(CPUX86State *env, int zf) noexcept nogil:
     set_cc_eflags(env, (compute_all(env) & ~<uint32_t> CC_Z) | (CC_Z if zf else 0))
+
+
+cdef int helper_arpl(CPUX86State *env, int seg, uint64_t va, uint16_t selector) noexcept nogil:
+    """ARPL on memory, which is written, and must be writable, only when the RPL rises."""
+    cdef int64_t value = ld16(env, va)
+    if value < 0:
+        return 1
+    if value & 3 >= selector & 3:
+        set_zf(env, 0)
+        return 0
+    if (segment_check(env, seg, <uint32_t> (va - env.segs[seg].base), 2, True)
+            or st16(env, va, (value & 0xFFFC) | (selector & 3))):
+        return 1
+    set_zf(env, 1)
+    return 0
 
 
 cdef inline int helper_pop_seg(CPUX86State *env, int seg, int size) noexcept nogil:

@@ -181,7 +181,6 @@ cdef void gen_lar(DisasContext *s, int opc) noexcept nogil:
 cdef void gen_arpl(DisasContext *s) noexcept nogil:
     if is_mem(s):
         emit_mem(s, OP_arpl_mr, reg_off(s.insn.reg), 0)
-        emit(s, OP_arpl_zf)
     else:
         emit_rr(s, OP_arpl_rr, reg_off(s.insn.rm), reg_off(s.insn.reg))
 
@@ -239,6 +238,10 @@ cdef int trans_privileged(DisasContext *s, int id) noexcept nogil:
             return 1
         gen_end(s, OP_rsm, 0, 0)
         return 0
+    if id == I_MOV_RC or id == I_MOV_CR:
+        # A control register that does not exist is #UD at every CPL
+        if i.reg == 1 or i.reg > 4 or (i.reg == 4 and not s.features & CPUF_CPUID):
+            return 1
     if unprivileged(s):
         gen_gp(s)
         return 0
