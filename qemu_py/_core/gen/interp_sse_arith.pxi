@@ -97,6 +97,518 @@ cdef uintptr_t op_divsd(CPUX86State *env, IROp *op) noexcept nogil:
     sse_divsd(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
+cdef uintptr_t op_addps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_addps)
+    sse_addps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_addps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_addps)
+    sse_addps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_addps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_addps)
+    sse_addps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_addpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_addpd)
+    sse_addpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_addpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_addpd)
+    sse_addpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_addpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_addpd)
+    sse_addpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_addss_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_addss)
+    sse_addss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_addss_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 4, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_addss)
+    sse_addss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_addss_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_addss)
+    sse_addss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_addsd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_addsd)
+    sse_addsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_addsd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 8, 8, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_addsd)
+    sse_addsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_addsd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_addsd)
+    sse_addsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_subps)
+    sse_subps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_subps)
+    sse_subps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_subps)
+    sse_subps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_subpd)
+    sse_subpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_subpd)
+    sse_subpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_subpd)
+    sse_subpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subss_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_subss)
+    sse_subss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subss_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 4, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_subss)
+    sse_subss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subss_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_subss)
+    sse_subss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subsd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_subsd)
+    sse_subsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subsd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 8, 8, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_subsd)
+    sse_subsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_subsd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_subsd)
+    sse_subsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_mulps)
+    sse_mulps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_mulps)
+    sse_mulps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_mulps)
+    sse_mulps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_mulpd)
+    sse_mulpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_mulpd)
+    sse_mulpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_mulpd)
+    sse_mulpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulss_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_mulss)
+    sse_mulss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulss_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 4, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_mulss)
+    sse_mulss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulss_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_mulss)
+    sse_mulss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulsd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_mulsd)
+    sse_mulsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulsd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 8, 8, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_mulsd)
+    sse_mulsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_mulsd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_mulsd)
+    sse_mulsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_divps)
+    sse_divps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_divps)
+    sse_divps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_divps)
+    sse_divps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_divpd)
+    sse_divpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_divpd)
+    sse_divpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_divpd)
+    sse_divpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divss_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_divss)
+    sse_divss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divss_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 4, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_divss)
+    sse_divss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divss_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_divss)
+    sse_divss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divsd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_divsd)
+    sse_divsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divsd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 8, 8, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_divsd)
+    sse_divsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_divsd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_divsd)
+    sse_divsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
 cdef uintptr_t op_addsubps(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
         return slow_to_xmm(env, op, sse_addsubps, LANES_addsub | LANES_ps)
@@ -203,6 +715,390 @@ cdef uintptr_t op_sqrtsd(CPUX86State *env, IROp *op) noexcept nogil:
     if not env.sse_live:
         return slow_to_xmm(env, op, sse_sqrtsd, LANES_NONE)
     sse_sqrtsd(x_at(env, op.a), x_at(env, op.b))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_minps)
+    sse_minps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_minps)
+    sse_minps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_minps)
+    sse_minps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_minpd)
+    sse_minpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_minpd)
+    sse_minpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_minpd)
+    sse_minpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minss_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_minss)
+    sse_minss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minss_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 4, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_minss)
+    sse_minss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minss_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_minss)
+    sse_minss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minsd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_minsd)
+    sse_minsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minsd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 8, 8, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_minsd)
+    sse_minsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_minsd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_minsd)
+    sse_minsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_maxps)
+    sse_maxps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_maxps)
+    sse_maxps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_maxps)
+    sse_maxps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_maxpd)
+    sse_maxpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_maxpd)
+    sse_maxpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_maxpd)
+    sse_maxpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxss_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_maxss)
+    sse_maxss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxss_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 4, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_maxss)
+    sse_maxss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxss_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_maxss)
+    sse_maxss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxsd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_maxsd)
+    sse_maxsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxsd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 8, 8, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_maxsd)
+    sse_maxsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_maxsd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_maxsd)
+    sse_maxsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_sqrtps)
+    sse_sqrtps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_sqrtps)
+    sse_sqrtps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_sqrtps)
+    sse_sqrtps(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_sqrtpd)
+    sse_sqrtpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_sqrtpd)
+    sse_sqrtpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or not env.sse_live or (16 == 16 and va & 15):
+        return slow_operand(env, op, va, 16, op_sqrtpd)
+    sse_sqrtpd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtss_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_sqrtss)
+    sse_sqrtss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtss_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 4, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_sqrtss)
+    sse_sqrtss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtss_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL or not env.sse_live or (4 == 16 and va & 15):
+        return slow_operand(env, op, va, 4, op_sqrtss)
+    sse_sqrtss(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtsd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_sqrtsd)
+    sse_sqrtsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtsd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 8, 8, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_sqrtsd)
+    sse_sqrtsd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sqrtsd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 8)
+    if p == NULL or not env.sse_live or (8 == 16 and va & 15):
+        return slow_operand(env, op, va, 8, op_sqrtsd)
+    sse_sqrtsd(x_at(env, op.a), p)
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cvtpd2ps(CPUX86State *env, IROp *op) noexcept nogil:
@@ -575,6 +1471,38 @@ cdef uintptr_t op_rsqrtss(CPUX86State *env, IROp *op) noexcept nogil:
     sse_rsqrtss(x_at(env, op.a), x_at(env, op.b))
     return op[1].fn(env, op + 1)
 
+cdef uintptr_t op_cvtsi2sd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL:
+        return slow_operand(env, op, va, 4, op_cvtsi2sd)
+    sse_cvtsi2sd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_cvtsi2sd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg(env, op, 4, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 4)
+    if p == NULL:
+        return slow_operand(env, op, va, 4, op_cvtsi2sd)
+    sse_cvtsi2sd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_cvtsi2sd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 4)
+    if p == NULL:
+        return slow_operand(env, op, va, 4, op_cvtsi2sd)
+    sse_cvtsi2sd(x_at(env, op.a), p)
+    return op[1].fn(env, op + 1)
+
 
 cdef void register_sse_arith_ops(OpInfo *t) noexcept:
     set_op(t, OP_addps, op_addps, b"addps", OPP_FAULTS, 0, 0, 0)
@@ -593,6 +1521,54 @@ cdef void register_sse_arith_ops(OpInfo *t) noexcept:
     set_op(t, OP_divpd, op_divpd, b"divpd", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_divss, op_divss, b"divss", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_divsd, op_divsd, b"divsd", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_addps_m, op_addps_m, b"addps_m", OPP_FAULTS | OPP_EA, 0, OP_addps_m_g, OP_addps_m_bd)
+    set_op(t, OP_addps_m_g, op_addps_m_g, b"addps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_addps_m_bd, op_addps_m_bd, b"addps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_addpd_m, op_addpd_m, b"addpd_m", OPP_FAULTS | OPP_EA, 0, OP_addpd_m_g, OP_addpd_m_bd)
+    set_op(t, OP_addpd_m_g, op_addpd_m_g, b"addpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_addpd_m_bd, op_addpd_m_bd, b"addpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_addss_m, op_addss_m, b"addss_m", OPP_FAULTS | OPP_EA, 0, OP_addss_m_g, OP_addss_m_bd)
+    set_op(t, OP_addss_m_g, op_addss_m_g, b"addss_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_addss_m_bd, op_addss_m_bd, b"addss_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_addsd_m, op_addsd_m, b"addsd_m", OPP_FAULTS | OPP_EA, 0, OP_addsd_m_g, OP_addsd_m_bd)
+    set_op(t, OP_addsd_m_g, op_addsd_m_g, b"addsd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_addsd_m_bd, op_addsd_m_bd, b"addsd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_subps_m, op_subps_m, b"subps_m", OPP_FAULTS | OPP_EA, 0, OP_subps_m_g, OP_subps_m_bd)
+    set_op(t, OP_subps_m_g, op_subps_m_g, b"subps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_subps_m_bd, op_subps_m_bd, b"subps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_subpd_m, op_subpd_m, b"subpd_m", OPP_FAULTS | OPP_EA, 0, OP_subpd_m_g, OP_subpd_m_bd)
+    set_op(t, OP_subpd_m_g, op_subpd_m_g, b"subpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_subpd_m_bd, op_subpd_m_bd, b"subpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_subss_m, op_subss_m, b"subss_m", OPP_FAULTS | OPP_EA, 0, OP_subss_m_g, OP_subss_m_bd)
+    set_op(t, OP_subss_m_g, op_subss_m_g, b"subss_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_subss_m_bd, op_subss_m_bd, b"subss_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_subsd_m, op_subsd_m, b"subsd_m", OPP_FAULTS | OPP_EA, 0, OP_subsd_m_g, OP_subsd_m_bd)
+    set_op(t, OP_subsd_m_g, op_subsd_m_g, b"subsd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_subsd_m_bd, op_subsd_m_bd, b"subsd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_mulps_m, op_mulps_m, b"mulps_m", OPP_FAULTS | OPP_EA, 0, OP_mulps_m_g, OP_mulps_m_bd)
+    set_op(t, OP_mulps_m_g, op_mulps_m_g, b"mulps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_mulps_m_bd, op_mulps_m_bd, b"mulps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_mulpd_m, op_mulpd_m, b"mulpd_m", OPP_FAULTS | OPP_EA, 0, OP_mulpd_m_g, OP_mulpd_m_bd)
+    set_op(t, OP_mulpd_m_g, op_mulpd_m_g, b"mulpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_mulpd_m_bd, op_mulpd_m_bd, b"mulpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_mulss_m, op_mulss_m, b"mulss_m", OPP_FAULTS | OPP_EA, 0, OP_mulss_m_g, OP_mulss_m_bd)
+    set_op(t, OP_mulss_m_g, op_mulss_m_g, b"mulss_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_mulss_m_bd, op_mulss_m_bd, b"mulss_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_mulsd_m, op_mulsd_m, b"mulsd_m", OPP_FAULTS | OPP_EA, 0, OP_mulsd_m_g, OP_mulsd_m_bd)
+    set_op(t, OP_mulsd_m_g, op_mulsd_m_g, b"mulsd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_mulsd_m_bd, op_mulsd_m_bd, b"mulsd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_divps_m, op_divps_m, b"divps_m", OPP_FAULTS | OPP_EA, 0, OP_divps_m_g, OP_divps_m_bd)
+    set_op(t, OP_divps_m_g, op_divps_m_g, b"divps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_divps_m_bd, op_divps_m_bd, b"divps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_divpd_m, op_divpd_m, b"divpd_m", OPP_FAULTS | OPP_EA, 0, OP_divpd_m_g, OP_divpd_m_bd)
+    set_op(t, OP_divpd_m_g, op_divpd_m_g, b"divpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_divpd_m_bd, op_divpd_m_bd, b"divpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_divss_m, op_divss_m, b"divss_m", OPP_FAULTS | OPP_EA, 0, OP_divss_m_g, OP_divss_m_bd)
+    set_op(t, OP_divss_m_g, op_divss_m_g, b"divss_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_divss_m_bd, op_divss_m_bd, b"divss_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_divsd_m, op_divsd_m, b"divsd_m", OPP_FAULTS | OPP_EA, 0, OP_divsd_m_g, OP_divsd_m_bd)
+    set_op(t, OP_divsd_m_g, op_divsd_m_g, b"divsd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_divsd_m_bd, op_divsd_m_bd, b"divsd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_addsubps, op_addsubps, b"addsubps", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_addsubpd, op_addsubpd, b"addsubpd", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_haddps, op_haddps, b"haddps", OPP_FAULTS, 0, 0, 0)
@@ -611,6 +1587,42 @@ cdef void register_sse_arith_ops(OpInfo *t) noexcept:
     set_op(t, OP_sqrtpd, op_sqrtpd, b"sqrtpd", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_sqrtss, op_sqrtss, b"sqrtss", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_sqrtsd, op_sqrtsd, b"sqrtsd", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_minps_m, op_minps_m, b"minps_m", OPP_FAULTS | OPP_EA, 0, OP_minps_m_g, OP_minps_m_bd)
+    set_op(t, OP_minps_m_g, op_minps_m_g, b"minps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_minps_m_bd, op_minps_m_bd, b"minps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_minpd_m, op_minpd_m, b"minpd_m", OPP_FAULTS | OPP_EA, 0, OP_minpd_m_g, OP_minpd_m_bd)
+    set_op(t, OP_minpd_m_g, op_minpd_m_g, b"minpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_minpd_m_bd, op_minpd_m_bd, b"minpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_minss_m, op_minss_m, b"minss_m", OPP_FAULTS | OPP_EA, 0, OP_minss_m_g, OP_minss_m_bd)
+    set_op(t, OP_minss_m_g, op_minss_m_g, b"minss_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_minss_m_bd, op_minss_m_bd, b"minss_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_minsd_m, op_minsd_m, b"minsd_m", OPP_FAULTS | OPP_EA, 0, OP_minsd_m_g, OP_minsd_m_bd)
+    set_op(t, OP_minsd_m_g, op_minsd_m_g, b"minsd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_minsd_m_bd, op_minsd_m_bd, b"minsd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_maxps_m, op_maxps_m, b"maxps_m", OPP_FAULTS | OPP_EA, 0, OP_maxps_m_g, OP_maxps_m_bd)
+    set_op(t, OP_maxps_m_g, op_maxps_m_g, b"maxps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_maxps_m_bd, op_maxps_m_bd, b"maxps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_maxpd_m, op_maxpd_m, b"maxpd_m", OPP_FAULTS | OPP_EA, 0, OP_maxpd_m_g, OP_maxpd_m_bd)
+    set_op(t, OP_maxpd_m_g, op_maxpd_m_g, b"maxpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_maxpd_m_bd, op_maxpd_m_bd, b"maxpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_maxss_m, op_maxss_m, b"maxss_m", OPP_FAULTS | OPP_EA, 0, OP_maxss_m_g, OP_maxss_m_bd)
+    set_op(t, OP_maxss_m_g, op_maxss_m_g, b"maxss_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_maxss_m_bd, op_maxss_m_bd, b"maxss_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_maxsd_m, op_maxsd_m, b"maxsd_m", OPP_FAULTS | OPP_EA, 0, OP_maxsd_m_g, OP_maxsd_m_bd)
+    set_op(t, OP_maxsd_m_g, op_maxsd_m_g, b"maxsd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_maxsd_m_bd, op_maxsd_m_bd, b"maxsd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_sqrtps_m, op_sqrtps_m, b"sqrtps_m", OPP_FAULTS | OPP_EA, 0, OP_sqrtps_m_g, OP_sqrtps_m_bd)
+    set_op(t, OP_sqrtps_m_g, op_sqrtps_m_g, b"sqrtps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_sqrtps_m_bd, op_sqrtps_m_bd, b"sqrtps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_sqrtpd_m, op_sqrtpd_m, b"sqrtpd_m", OPP_FAULTS | OPP_EA, 0, OP_sqrtpd_m_g, OP_sqrtpd_m_bd)
+    set_op(t, OP_sqrtpd_m_g, op_sqrtpd_m_g, b"sqrtpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_sqrtpd_m_bd, op_sqrtpd_m_bd, b"sqrtpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_sqrtss_m, op_sqrtss_m, b"sqrtss_m", OPP_FAULTS | OPP_EA, 0, OP_sqrtss_m_g, OP_sqrtss_m_bd)
+    set_op(t, OP_sqrtss_m_g, op_sqrtss_m_g, b"sqrtss_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_sqrtss_m_bd, op_sqrtss_m_bd, b"sqrtss_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_sqrtsd_m, op_sqrtsd_m, b"sqrtsd_m", OPP_FAULTS | OPP_EA, 0, OP_sqrtsd_m_g, OP_sqrtsd_m_bd)
+    set_op(t, OP_sqrtsd_m_g, op_sqrtsd_m_g, b"sqrtsd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_sqrtsd_m_bd, op_sqrtsd_m_bd, b"sqrtsd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_cvtpd2ps, op_cvtpd2ps, b"cvtpd2ps", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cvtsd2ss, op_cvtsd2ss, b"cvtsd2ss", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cmpps_0, op_cmpps_0, b"cmpps_0", OPP_FAULTS, 0, 0, 0)
@@ -673,3 +1685,6 @@ cdef void register_sse_arith_ops(OpInfo *t) noexcept:
     set_op(t, OP_rcpss, op_rcpss, b"rcpss", OPP_PURE, 0, 0, 0)
     set_op(t, OP_rsqrtps, op_rsqrtps, b"rsqrtps", OPP_PURE, 0, 0, 0)
     set_op(t, OP_rsqrtss, op_rsqrtss, b"rsqrtss", OPP_PURE, 0, 0, 0)
+    set_op(t, OP_cvtsi2sd_m, op_cvtsi2sd_m, b"cvtsi2sd_m", OPP_FAULTS | OPP_EA, 0, OP_cvtsi2sd_m_g, OP_cvtsi2sd_m_bd)
+    set_op(t, OP_cvtsi2sd_m_g, op_cvtsi2sd_m_g, b"cvtsi2sd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_cvtsi2sd_m_bd, op_cvtsi2sd_m_bd, b"cvtsi2sd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)

@@ -65,6 +65,518 @@ cdef uintptr_t op_psubusw(CPUX86State *env, IROp *op) noexcept nogil:
     sx(env, op.a, _mm_subs_epu16(lx(env, op.a), lx(env, op.b)))
     return op[1].fn(env, op + 1)
 
+cdef uintptr_t op_paddb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddb)
+    sx(env, op.a, _mm_add_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddb)
+    sx(env, op.a, _mm_add_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddb)
+    sx(env, op.a, _mm_add_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddw)
+    sx(env, op.a, _mm_add_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddw)
+    sx(env, op.a, _mm_add_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddw)
+    sx(env, op.a, _mm_add_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddd)
+    sx(env, op.a, _mm_add_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddd)
+    sx(env, op.a, _mm_add_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddd)
+    sx(env, op.a, _mm_add_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddq_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddq)
+    sx(env, op.a, _mm_add_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddq)
+    sx(env, op.a, _mm_add_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddq_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddq)
+    sx(env, op.a, _mm_add_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddsb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddsb)
+    sx(env, op.a, _mm_adds_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddsb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddsb)
+    sx(env, op.a, _mm_adds_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddsb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddsb)
+    sx(env, op.a, _mm_adds_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddsw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddsw)
+    sx(env, op.a, _mm_adds_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddsw)
+    sx(env, op.a, _mm_adds_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddsw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddsw)
+    sx(env, op.a, _mm_adds_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddusb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddusb)
+    sx(env, op.a, _mm_adds_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddusb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddusb)
+    sx(env, op.a, _mm_adds_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddusb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddusb)
+    sx(env, op.a, _mm_adds_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddusw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddusw)
+    sx(env, op.a, _mm_adds_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddusw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddusw)
+    sx(env, op.a, _mm_adds_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_paddusw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_paddusw)
+    sx(env, op.a, _mm_adds_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubb)
+    sx(env, op.a, _mm_sub_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubb)
+    sx(env, op.a, _mm_sub_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubb)
+    sx(env, op.a, _mm_sub_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubw)
+    sx(env, op.a, _mm_sub_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubw)
+    sx(env, op.a, _mm_sub_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubw)
+    sx(env, op.a, _mm_sub_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubd)
+    sx(env, op.a, _mm_sub_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubd)
+    sx(env, op.a, _mm_sub_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubd)
+    sx(env, op.a, _mm_sub_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubq_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubq)
+    sx(env, op.a, _mm_sub_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubq)
+    sx(env, op.a, _mm_sub_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubq_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubq)
+    sx(env, op.a, _mm_sub_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubsb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubsb)
+    sx(env, op.a, _mm_subs_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubsb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubsb)
+    sx(env, op.a, _mm_subs_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubsb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubsb)
+    sx(env, op.a, _mm_subs_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubsw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubsw)
+    sx(env, op.a, _mm_subs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubsw)
+    sx(env, op.a, _mm_subs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubsw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubsw)
+    sx(env, op.a, _mm_subs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubusb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubusb)
+    sx(env, op.a, _mm_subs_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubusb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubusb)
+    sx(env, op.a, _mm_subs_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubusb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubusb)
+    sx(env, op.a, _mm_subs_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubusw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubusw)
+    sx(env, op.a, _mm_subs_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubusw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubusw)
+    sx(env, op.a, _mm_subs_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psubusw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psubusw)
+    sx(env, op.a, _mm_subs_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
 cdef uintptr_t op_pavgb(CPUX86State *env, IROp *op) noexcept nogil:
     sx(env, op.a, _mm_avg_epu8(lx(env, op.a), lx(env, op.b)))
     return op[1].fn(env, op + 1)
@@ -111,6 +623,390 @@ cdef uintptr_t op_pminub(CPUX86State *env, IROp *op) noexcept nogil:
 
 cdef uintptr_t op_psadbw(CPUX86State *env, IROp *op) noexcept nogil:
     sx(env, op.a, _mm_sad_epu8(lx(env, op.a), lx(env, op.b)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pavgb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pavgb)
+    sx(env, op.a, _mm_avg_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pavgb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pavgb)
+    sx(env, op.a, _mm_avg_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pavgb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pavgb)
+    sx(env, op.a, _mm_avg_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pavgw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pavgw)
+    sx(env, op.a, _mm_avg_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pavgw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pavgw)
+    sx(env, op.a, _mm_avg_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pavgw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pavgw)
+    sx(env, op.a, _mm_avg_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaddwd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaddwd)
+    sx(env, op.a, _mm_madd_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaddwd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaddwd)
+    sx(env, op.a, _mm_madd_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaddwd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaddwd)
+    sx(env, op.a, _mm_madd_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmulhw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmulhw)
+    sx(env, op.a, _mm_mulhi_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmulhw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmulhw)
+    sx(env, op.a, _mm_mulhi_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmulhw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmulhw)
+    sx(env, op.a, _mm_mulhi_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmulhuw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmulhuw)
+    sx(env, op.a, _mm_mulhi_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmulhuw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmulhuw)
+    sx(env, op.a, _mm_mulhi_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmulhuw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmulhuw)
+    sx(env, op.a, _mm_mulhi_epu16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmullw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmullw)
+    sx(env, op.a, _mm_mullo_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmullw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmullw)
+    sx(env, op.a, _mm_mullo_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmullw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmullw)
+    sx(env, op.a, _mm_mullo_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmuludq_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmuludq)
+    sx(env, op.a, _mm_mul_epu32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmuludq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmuludq)
+    sx(env, op.a, _mm_mul_epu32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmuludq_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmuludq)
+    sx(env, op.a, _mm_mul_epu32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaxsw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaxsw)
+    sx(env, op.a, _mm_max_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaxsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaxsw)
+    sx(env, op.a, _mm_max_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaxsw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaxsw)
+    sx(env, op.a, _mm_max_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaxub_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaxub)
+    sx(env, op.a, _mm_max_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaxub_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaxub)
+    sx(env, op.a, _mm_max_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaxub_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaxub)
+    sx(env, op.a, _mm_max_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pminsw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pminsw)
+    sx(env, op.a, _mm_min_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pminsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pminsw)
+    sx(env, op.a, _mm_min_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pminsw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pminsw)
+    sx(env, op.a, _mm_min_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pminub_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pminub)
+    sx(env, op.a, _mm_min_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pminub_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pminub)
+    sx(env, op.a, _mm_min_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pminub_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pminub)
+    sx(env, op.a, _mm_min_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psadbw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psadbw)
+    sx(env, op.a, _mm_sad_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psadbw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psadbw)
+    sx(env, op.a, _mm_sad_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psadbw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psadbw)
+    sx(env, op.a, _mm_sad_epu8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_pand(CPUX86State *env, IROp *op) noexcept nogil:
@@ -161,6 +1057,390 @@ cdef uintptr_t op_xorpd(CPUX86State *env, IROp *op) noexcept nogil:
     sx(env, op.a, _mm_xor_si128(lx(env, op.a), lx(env, op.b)))
     return op[1].fn(env, op + 1)
 
+cdef uintptr_t op_pand_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pand)
+    sx(env, op.a, _mm_and_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pand_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pand)
+    sx(env, op.a, _mm_and_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pand_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pand)
+    sx(env, op.a, _mm_and_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pandn_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pandn)
+    sx(env, op.a, _mm_andnot_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pandn_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pandn)
+    sx(env, op.a, _mm_andnot_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pandn_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pandn)
+    sx(env, op.a, _mm_andnot_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_por_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_por)
+    sx(env, op.a, _mm_or_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_por_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_por)
+    sx(env, op.a, _mm_or_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_por_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_por)
+    sx(env, op.a, _mm_or_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pxor_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pxor)
+    sx(env, op.a, _mm_xor_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pxor_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pxor)
+    sx(env, op.a, _mm_xor_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pxor_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pxor)
+    sx(env, op.a, _mm_xor_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andps)
+    sx(env, op.a, _mm_and_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andps)
+    sx(env, op.a, _mm_and_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andps)
+    sx(env, op.a, _mm_and_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andnps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andnps)
+    sx(env, op.a, _mm_andnot_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andnps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andnps)
+    sx(env, op.a, _mm_andnot_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andnps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andnps)
+    sx(env, op.a, _mm_andnot_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_orps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_orps)
+    sx(env, op.a, _mm_or_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_orps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_orps)
+    sx(env, op.a, _mm_or_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_orps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_orps)
+    sx(env, op.a, _mm_or_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xorps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_xorps)
+    sx(env, op.a, _mm_xor_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xorps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_xorps)
+    sx(env, op.a, _mm_xor_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xorps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_xorps)
+    sx(env, op.a, _mm_xor_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andpd)
+    sx(env, op.a, _mm_and_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andpd)
+    sx(env, op.a, _mm_and_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andpd)
+    sx(env, op.a, _mm_and_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andnpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andnpd)
+    sx(env, op.a, _mm_andnot_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andnpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andnpd)
+    sx(env, op.a, _mm_andnot_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_andnpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_andnpd)
+    sx(env, op.a, _mm_andnot_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_orpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_orpd)
+    sx(env, op.a, _mm_or_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_orpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_orpd)
+    sx(env, op.a, _mm_or_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_orpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_orpd)
+    sx(env, op.a, _mm_or_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xorpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_xorpd)
+    sx(env, op.a, _mm_xor_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xorpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_xorpd)
+    sx(env, op.a, _mm_xor_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_xorpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_xorpd)
+    sx(env, op.a, _mm_xor_si128(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
 cdef uintptr_t op_pcmpeqb(CPUX86State *env, IROp *op) noexcept nogil:
     sx(env, op.a, _mm_cmpeq_epi8(lx(env, op.a), lx(env, op.b)))
     return op[1].fn(env, op + 1)
@@ -195,6 +1475,294 @@ cdef uintptr_t op_packssdw(CPUX86State *env, IROp *op) noexcept nogil:
 
 cdef uintptr_t op_packuswb(CPUX86State *env, IROp *op) noexcept nogil:
     sx(env, op.a, _mm_packus_epi16(lx(env, op.a), lx(env, op.b)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpeqb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpeqb)
+    sx(env, op.a, _mm_cmpeq_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpeqb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpeqb)
+    sx(env, op.a, _mm_cmpeq_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpeqb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpeqb)
+    sx(env, op.a, _mm_cmpeq_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpeqw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpeqw)
+    sx(env, op.a, _mm_cmpeq_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpeqw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpeqw)
+    sx(env, op.a, _mm_cmpeq_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpeqw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpeqw)
+    sx(env, op.a, _mm_cmpeq_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpeqd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpeqd)
+    sx(env, op.a, _mm_cmpeq_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpeqd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpeqd)
+    sx(env, op.a, _mm_cmpeq_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpeqd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpeqd)
+    sx(env, op.a, _mm_cmpeq_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpgtb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpgtb)
+    sx(env, op.a, _mm_cmpgt_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpgtb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpgtb)
+    sx(env, op.a, _mm_cmpgt_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpgtb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpgtb)
+    sx(env, op.a, _mm_cmpgt_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpgtw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpgtw)
+    sx(env, op.a, _mm_cmpgt_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpgtw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpgtw)
+    sx(env, op.a, _mm_cmpgt_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpgtw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpgtw)
+    sx(env, op.a, _mm_cmpgt_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpgtd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpgtd)
+    sx(env, op.a, _mm_cmpgt_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpgtd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpgtd)
+    sx(env, op.a, _mm_cmpgt_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pcmpgtd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pcmpgtd)
+    sx(env, op.a, _mm_cmpgt_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_packsswb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_packsswb)
+    sx(env, op.a, _mm_packs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_packsswb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_packsswb)
+    sx(env, op.a, _mm_packs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_packsswb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_packsswb)
+    sx(env, op.a, _mm_packs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_packssdw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_packssdw)
+    sx(env, op.a, _mm_packs_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_packssdw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_packssdw)
+    sx(env, op.a, _mm_packs_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_packssdw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_packssdw)
+    sx(env, op.a, _mm_packs_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_packuswb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_packuswb)
+    sx(env, op.a, _mm_packus_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_packuswb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_packuswb)
+    sx(env, op.a, _mm_packus_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_packuswb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_packuswb)
+    sx(env, op.a, _mm_packus_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_punpcklbw(CPUX86State *env, IROp *op) noexcept nogil:
@@ -249,6 +1817,422 @@ cdef uintptr_t op_movlhps(CPUX86State *env, IROp *op) noexcept nogil:
     sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), lx(env, op.b)))
     return op[1].fn(env, op + 1)
 
+cdef uintptr_t op_punpcklbw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpcklbw)
+    sx(env, op.a, _mm_unpacklo_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpcklbw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpcklbw)
+    sx(env, op.a, _mm_unpacklo_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpcklbw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpcklbw)
+    sx(env, op.a, _mm_unpacklo_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpcklwd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpcklwd)
+    sx(env, op.a, _mm_unpacklo_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpcklwd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpcklwd)
+    sx(env, op.a, _mm_unpacklo_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpcklwd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpcklwd)
+    sx(env, op.a, _mm_unpacklo_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckldq_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckldq)
+    sx(env, op.a, _mm_unpacklo_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckldq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckldq)
+    sx(env, op.a, _mm_unpacklo_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckldq_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckldq)
+    sx(env, op.a, _mm_unpacklo_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpcklqdq_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpcklqdq)
+    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpcklqdq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpcklqdq)
+    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpcklqdq_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpcklqdq)
+    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhbw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhbw)
+    sx(env, op.a, _mm_unpackhi_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhbw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhbw)
+    sx(env, op.a, _mm_unpackhi_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhbw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhbw)
+    sx(env, op.a, _mm_unpackhi_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhwd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhwd)
+    sx(env, op.a, _mm_unpackhi_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhwd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhwd)
+    sx(env, op.a, _mm_unpackhi_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhwd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhwd)
+    sx(env, op.a, _mm_unpackhi_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhdq_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhdq)
+    sx(env, op.a, _mm_unpackhi_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhdq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhdq)
+    sx(env, op.a, _mm_unpackhi_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhdq_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhdq)
+    sx(env, op.a, _mm_unpackhi_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhqdq_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhqdq)
+    sx(env, op.a, _mm_unpackhi_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhqdq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhqdq)
+    sx(env, op.a, _mm_unpackhi_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_punpckhqdq_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_punpckhqdq)
+    sx(env, op.a, _mm_unpackhi_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpcklps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpcklps)
+    sx(env, op.a, _mm_unpacklo_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpcklps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpcklps)
+    sx(env, op.a, _mm_unpacklo_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpcklps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpcklps)
+    sx(env, op.a, _mm_unpacklo_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpckhps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpckhps)
+    sx(env, op.a, _mm_unpackhi_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpckhps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpckhps)
+    sx(env, op.a, _mm_unpackhi_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpckhps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpckhps)
+    sx(env, op.a, _mm_unpackhi_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpcklpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpcklpd)
+    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpcklpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpcklpd)
+    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpcklpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpcklpd)
+    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpckhpd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpckhpd)
+    sx(env, op.a, _mm_unpackhi_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpckhpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpckhpd)
+    sx(env, op.a, _mm_unpackhi_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_unpckhpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_unpckhpd)
+    sx(env, op.a, _mm_unpackhi_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_movlhps_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_movlhps)
+    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_movlhps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_movlhps)
+    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_movlhps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_movlhps)
+    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
 cdef uintptr_t op_pshufb(CPUX86State *env, IROp *op) noexcept nogil:
     sx(env, op.a, _mm_shuffle_epi8(lx(env, op.a), lx(env, op.b)))
     return op[1].fn(env, op + 1)
@@ -295,6 +2279,390 @@ cdef uintptr_t op_psignw(CPUX86State *env, IROp *op) noexcept nogil:
 
 cdef uintptr_t op_psignd(CPUX86State *env, IROp *op) noexcept nogil:
     sx(env, op.a, _mm_sign_epi32(lx(env, op.a), lx(env, op.b)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pshufb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pshufb)
+    sx(env, op.a, _mm_shuffle_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pshufb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pshufb)
+    sx(env, op.a, _mm_shuffle_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pshufb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pshufb)
+    sx(env, op.a, _mm_shuffle_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phaddw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phaddw)
+    sx(env, op.a, _mm_hadd_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phaddw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phaddw)
+    sx(env, op.a, _mm_hadd_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phaddw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phaddw)
+    sx(env, op.a, _mm_hadd_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phaddd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phaddd)
+    sx(env, op.a, _mm_hadd_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phaddd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phaddd)
+    sx(env, op.a, _mm_hadd_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phaddd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phaddd)
+    sx(env, op.a, _mm_hadd_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phaddsw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phaddsw)
+    sx(env, op.a, _mm_hadds_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phaddsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phaddsw)
+    sx(env, op.a, _mm_hadds_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phaddsw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phaddsw)
+    sx(env, op.a, _mm_hadds_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phsubw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phsubw)
+    sx(env, op.a, _mm_hsub_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phsubw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phsubw)
+    sx(env, op.a, _mm_hsub_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phsubw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phsubw)
+    sx(env, op.a, _mm_hsub_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phsubd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phsubd)
+    sx(env, op.a, _mm_hsub_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phsubd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phsubd)
+    sx(env, op.a, _mm_hsub_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phsubd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phsubd)
+    sx(env, op.a, _mm_hsub_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phsubsw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phsubsw)
+    sx(env, op.a, _mm_hsubs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phsubsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phsubsw)
+    sx(env, op.a, _mm_hsubs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_phsubsw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_phsubsw)
+    sx(env, op.a, _mm_hsubs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaddubsw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaddubsw)
+    sx(env, op.a, _mm_maddubs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaddubsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaddubsw)
+    sx(env, op.a, _mm_maddubs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmaddubsw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmaddubsw)
+    sx(env, op.a, _mm_maddubs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmulhrsw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmulhrsw)
+    sx(env, op.a, _mm_mulhrs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmulhrsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmulhrsw)
+    sx(env, op.a, _mm_mulhrs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_pmulhrsw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_pmulhrsw)
+    sx(env, op.a, _mm_mulhrs_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psignb_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psignb)
+    sx(env, op.a, _mm_sign_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psignb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psignb)
+    sx(env, op.a, _mm_sign_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psignb_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psignb)
+    sx(env, op.a, _mm_sign_epi8(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psignw_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psignw)
+    sx(env, op.a, _mm_sign_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psignw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psignw)
+    sx(env, op.a, _mm_sign_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psignw_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psignw)
+    sx(env, op.a, _mm_sign_epi16(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psignd_m(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_flat(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psignd)
+    sx(env, op.a, _mm_sign_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psignd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    if ea_seg_align(env, op, 16, 1, 0):
+        return op_fault(env, op)
+    va = env.a0
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psignd)
+    sx(env, op.a, _mm_sign_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_psignd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef const uint8_t *p
+    cdef uint64_t va
+    va = ea_bd(env, op)
+    p = host_r(env, va, 16)
+    if p == NULL or va & 15:
+        return slow_operand(env, op, va, 16, op_psignd)
+    sx(env, op.a, _mm_sign_epi32(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_pabsb(CPUX86State *env, IROp *op) noexcept nogil:
@@ -395,6 +2763,54 @@ cdef void register_sse_int_ops(OpInfo *t) noexcept:
     set_op(t, OP_psubsw, op_psubsw, b"psubsw", OPP_PURE, 0, 0, 0)
     set_op(t, OP_psubusb, op_psubusb, b"psubusb", OPP_PURE, 0, 0, 0)
     set_op(t, OP_psubusw, op_psubusw, b"psubusw", OPP_PURE, 0, 0, 0)
+    set_op(t, OP_paddb_m, op_paddb_m, b"paddb_m", OPP_FAULTS | OPP_EA, 0, OP_paddb_m_g, OP_paddb_m_bd)
+    set_op(t, OP_paddb_m_g, op_paddb_m_g, b"paddb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddb_m_bd, op_paddb_m_bd, b"paddb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddw_m, op_paddw_m, b"paddw_m", OPP_FAULTS | OPP_EA, 0, OP_paddw_m_g, OP_paddw_m_bd)
+    set_op(t, OP_paddw_m_g, op_paddw_m_g, b"paddw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddw_m_bd, op_paddw_m_bd, b"paddw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddd_m, op_paddd_m, b"paddd_m", OPP_FAULTS | OPP_EA, 0, OP_paddd_m_g, OP_paddd_m_bd)
+    set_op(t, OP_paddd_m_g, op_paddd_m_g, b"paddd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddd_m_bd, op_paddd_m_bd, b"paddd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddq_m, op_paddq_m, b"paddq_m", OPP_FAULTS | OPP_EA, 0, OP_paddq_m_g, OP_paddq_m_bd)
+    set_op(t, OP_paddq_m_g, op_paddq_m_g, b"paddq_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddq_m_bd, op_paddq_m_bd, b"paddq_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddsb_m, op_paddsb_m, b"paddsb_m", OPP_FAULTS | OPP_EA, 0, OP_paddsb_m_g, OP_paddsb_m_bd)
+    set_op(t, OP_paddsb_m_g, op_paddsb_m_g, b"paddsb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddsb_m_bd, op_paddsb_m_bd, b"paddsb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddsw_m, op_paddsw_m, b"paddsw_m", OPP_FAULTS | OPP_EA, 0, OP_paddsw_m_g, OP_paddsw_m_bd)
+    set_op(t, OP_paddsw_m_g, op_paddsw_m_g, b"paddsw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddsw_m_bd, op_paddsw_m_bd, b"paddsw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddusb_m, op_paddusb_m, b"paddusb_m", OPP_FAULTS | OPP_EA, 0, OP_paddusb_m_g, OP_paddusb_m_bd)
+    set_op(t, OP_paddusb_m_g, op_paddusb_m_g, b"paddusb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddusb_m_bd, op_paddusb_m_bd, b"paddusb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddusw_m, op_paddusw_m, b"paddusw_m", OPP_FAULTS | OPP_EA, 0, OP_paddusw_m_g, OP_paddusw_m_bd)
+    set_op(t, OP_paddusw_m_g, op_paddusw_m_g, b"paddusw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_paddusw_m_bd, op_paddusw_m_bd, b"paddusw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubb_m, op_psubb_m, b"psubb_m", OPP_FAULTS | OPP_EA, 0, OP_psubb_m_g, OP_psubb_m_bd)
+    set_op(t, OP_psubb_m_g, op_psubb_m_g, b"psubb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubb_m_bd, op_psubb_m_bd, b"psubb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubw_m, op_psubw_m, b"psubw_m", OPP_FAULTS | OPP_EA, 0, OP_psubw_m_g, OP_psubw_m_bd)
+    set_op(t, OP_psubw_m_g, op_psubw_m_g, b"psubw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubw_m_bd, op_psubw_m_bd, b"psubw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubd_m, op_psubd_m, b"psubd_m", OPP_FAULTS | OPP_EA, 0, OP_psubd_m_g, OP_psubd_m_bd)
+    set_op(t, OP_psubd_m_g, op_psubd_m_g, b"psubd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubd_m_bd, op_psubd_m_bd, b"psubd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubq_m, op_psubq_m, b"psubq_m", OPP_FAULTS | OPP_EA, 0, OP_psubq_m_g, OP_psubq_m_bd)
+    set_op(t, OP_psubq_m_g, op_psubq_m_g, b"psubq_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubq_m_bd, op_psubq_m_bd, b"psubq_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubsb_m, op_psubsb_m, b"psubsb_m", OPP_FAULTS | OPP_EA, 0, OP_psubsb_m_g, OP_psubsb_m_bd)
+    set_op(t, OP_psubsb_m_g, op_psubsb_m_g, b"psubsb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubsb_m_bd, op_psubsb_m_bd, b"psubsb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubsw_m, op_psubsw_m, b"psubsw_m", OPP_FAULTS | OPP_EA, 0, OP_psubsw_m_g, OP_psubsw_m_bd)
+    set_op(t, OP_psubsw_m_g, op_psubsw_m_g, b"psubsw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubsw_m_bd, op_psubsw_m_bd, b"psubsw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubusb_m, op_psubusb_m, b"psubusb_m", OPP_FAULTS | OPP_EA, 0, OP_psubusb_m_g, OP_psubusb_m_bd)
+    set_op(t, OP_psubusb_m_g, op_psubusb_m_g, b"psubusb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubusb_m_bd, op_psubusb_m_bd, b"psubusb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubusw_m, op_psubusw_m, b"psubusw_m", OPP_FAULTS | OPP_EA, 0, OP_psubusw_m_g, OP_psubusw_m_bd)
+    set_op(t, OP_psubusw_m_g, op_psubusw_m_g, b"psubusw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psubusw_m_bd, op_psubusw_m_bd, b"psubusw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_pavgb, op_pavgb, b"pavgb", OPP_PURE, 0, 0, 0)
     set_op(t, OP_pavgw, op_pavgw, b"pavgw", OPP_PURE, 0, 0, 0)
     set_op(t, OP_pmaddwd, op_pmaddwd, b"pmaddwd", OPP_PURE, 0, 0, 0)
@@ -407,6 +2823,42 @@ cdef void register_sse_int_ops(OpInfo *t) noexcept:
     set_op(t, OP_pminsw, op_pminsw, b"pminsw", OPP_PURE, 0, 0, 0)
     set_op(t, OP_pminub, op_pminub, b"pminub", OPP_PURE, 0, 0, 0)
     set_op(t, OP_psadbw, op_psadbw, b"psadbw", OPP_PURE, 0, 0, 0)
+    set_op(t, OP_pavgb_m, op_pavgb_m, b"pavgb_m", OPP_FAULTS | OPP_EA, 0, OP_pavgb_m_g, OP_pavgb_m_bd)
+    set_op(t, OP_pavgb_m_g, op_pavgb_m_g, b"pavgb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pavgb_m_bd, op_pavgb_m_bd, b"pavgb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pavgw_m, op_pavgw_m, b"pavgw_m", OPP_FAULTS | OPP_EA, 0, OP_pavgw_m_g, OP_pavgw_m_bd)
+    set_op(t, OP_pavgw_m_g, op_pavgw_m_g, b"pavgw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pavgw_m_bd, op_pavgw_m_bd, b"pavgw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmaddwd_m, op_pmaddwd_m, b"pmaddwd_m", OPP_FAULTS | OPP_EA, 0, OP_pmaddwd_m_g, OP_pmaddwd_m_bd)
+    set_op(t, OP_pmaddwd_m_g, op_pmaddwd_m_g, b"pmaddwd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmaddwd_m_bd, op_pmaddwd_m_bd, b"pmaddwd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmulhw_m, op_pmulhw_m, b"pmulhw_m", OPP_FAULTS | OPP_EA, 0, OP_pmulhw_m_g, OP_pmulhw_m_bd)
+    set_op(t, OP_pmulhw_m_g, op_pmulhw_m_g, b"pmulhw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmulhw_m_bd, op_pmulhw_m_bd, b"pmulhw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmulhuw_m, op_pmulhuw_m, b"pmulhuw_m", OPP_FAULTS | OPP_EA, 0, OP_pmulhuw_m_g, OP_pmulhuw_m_bd)
+    set_op(t, OP_pmulhuw_m_g, op_pmulhuw_m_g, b"pmulhuw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmulhuw_m_bd, op_pmulhuw_m_bd, b"pmulhuw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmullw_m, op_pmullw_m, b"pmullw_m", OPP_FAULTS | OPP_EA, 0, OP_pmullw_m_g, OP_pmullw_m_bd)
+    set_op(t, OP_pmullw_m_g, op_pmullw_m_g, b"pmullw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmullw_m_bd, op_pmullw_m_bd, b"pmullw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmuludq_m, op_pmuludq_m, b"pmuludq_m", OPP_FAULTS | OPP_EA, 0, OP_pmuludq_m_g, OP_pmuludq_m_bd)
+    set_op(t, OP_pmuludq_m_g, op_pmuludq_m_g, b"pmuludq_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmuludq_m_bd, op_pmuludq_m_bd, b"pmuludq_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmaxsw_m, op_pmaxsw_m, b"pmaxsw_m", OPP_FAULTS | OPP_EA, 0, OP_pmaxsw_m_g, OP_pmaxsw_m_bd)
+    set_op(t, OP_pmaxsw_m_g, op_pmaxsw_m_g, b"pmaxsw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmaxsw_m_bd, op_pmaxsw_m_bd, b"pmaxsw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmaxub_m, op_pmaxub_m, b"pmaxub_m", OPP_FAULTS | OPP_EA, 0, OP_pmaxub_m_g, OP_pmaxub_m_bd)
+    set_op(t, OP_pmaxub_m_g, op_pmaxub_m_g, b"pmaxub_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmaxub_m_bd, op_pmaxub_m_bd, b"pmaxub_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pminsw_m, op_pminsw_m, b"pminsw_m", OPP_FAULTS | OPP_EA, 0, OP_pminsw_m_g, OP_pminsw_m_bd)
+    set_op(t, OP_pminsw_m_g, op_pminsw_m_g, b"pminsw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pminsw_m_bd, op_pminsw_m_bd, b"pminsw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pminub_m, op_pminub_m, b"pminub_m", OPP_FAULTS | OPP_EA, 0, OP_pminub_m_g, OP_pminub_m_bd)
+    set_op(t, OP_pminub_m_g, op_pminub_m_g, b"pminub_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pminub_m_bd, op_pminub_m_bd, b"pminub_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psadbw_m, op_psadbw_m, b"psadbw_m", OPP_FAULTS | OPP_EA, 0, OP_psadbw_m_g, OP_psadbw_m_bd)
+    set_op(t, OP_psadbw_m_g, op_psadbw_m_g, b"psadbw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psadbw_m_bd, op_psadbw_m_bd, b"psadbw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_pand, op_pand, b"pand", OPP_PURE, 0, 0, 0)
     set_op(t, OP_pandn, op_pandn, b"pandn", OPP_PURE, 0, 0, 0)
     set_op(t, OP_por, op_por, b"por", OPP_PURE, 0, 0, 0)
@@ -419,6 +2871,42 @@ cdef void register_sse_int_ops(OpInfo *t) noexcept:
     set_op(t, OP_andnpd, op_andnpd, b"andnpd", OPP_PURE, 0, 0, 0)
     set_op(t, OP_orpd, op_orpd, b"orpd", OPP_PURE, 0, 0, 0)
     set_op(t, OP_xorpd, op_xorpd, b"xorpd", OPP_PURE, 0, 0, 0)
+    set_op(t, OP_pand_m, op_pand_m, b"pand_m", OPP_FAULTS | OPP_EA, 0, OP_pand_m_g, OP_pand_m_bd)
+    set_op(t, OP_pand_m_g, op_pand_m_g, b"pand_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pand_m_bd, op_pand_m_bd, b"pand_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pandn_m, op_pandn_m, b"pandn_m", OPP_FAULTS | OPP_EA, 0, OP_pandn_m_g, OP_pandn_m_bd)
+    set_op(t, OP_pandn_m_g, op_pandn_m_g, b"pandn_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pandn_m_bd, op_pandn_m_bd, b"pandn_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_por_m, op_por_m, b"por_m", OPP_FAULTS | OPP_EA, 0, OP_por_m_g, OP_por_m_bd)
+    set_op(t, OP_por_m_g, op_por_m_g, b"por_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_por_m_bd, op_por_m_bd, b"por_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pxor_m, op_pxor_m, b"pxor_m", OPP_FAULTS | OPP_EA, 0, OP_pxor_m_g, OP_pxor_m_bd)
+    set_op(t, OP_pxor_m_g, op_pxor_m_g, b"pxor_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pxor_m_bd, op_pxor_m_bd, b"pxor_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_andps_m, op_andps_m, b"andps_m", OPP_FAULTS | OPP_EA, 0, OP_andps_m_g, OP_andps_m_bd)
+    set_op(t, OP_andps_m_g, op_andps_m_g, b"andps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_andps_m_bd, op_andps_m_bd, b"andps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_andnps_m, op_andnps_m, b"andnps_m", OPP_FAULTS | OPP_EA, 0, OP_andnps_m_g, OP_andnps_m_bd)
+    set_op(t, OP_andnps_m_g, op_andnps_m_g, b"andnps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_andnps_m_bd, op_andnps_m_bd, b"andnps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_orps_m, op_orps_m, b"orps_m", OPP_FAULTS | OPP_EA, 0, OP_orps_m_g, OP_orps_m_bd)
+    set_op(t, OP_orps_m_g, op_orps_m_g, b"orps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_orps_m_bd, op_orps_m_bd, b"orps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_xorps_m, op_xorps_m, b"xorps_m", OPP_FAULTS | OPP_EA, 0, OP_xorps_m_g, OP_xorps_m_bd)
+    set_op(t, OP_xorps_m_g, op_xorps_m_g, b"xorps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_xorps_m_bd, op_xorps_m_bd, b"xorps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_andpd_m, op_andpd_m, b"andpd_m", OPP_FAULTS | OPP_EA, 0, OP_andpd_m_g, OP_andpd_m_bd)
+    set_op(t, OP_andpd_m_g, op_andpd_m_g, b"andpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_andpd_m_bd, op_andpd_m_bd, b"andpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_andnpd_m, op_andnpd_m, b"andnpd_m", OPP_FAULTS | OPP_EA, 0, OP_andnpd_m_g, OP_andnpd_m_bd)
+    set_op(t, OP_andnpd_m_g, op_andnpd_m_g, b"andnpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_andnpd_m_bd, op_andnpd_m_bd, b"andnpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_orpd_m, op_orpd_m, b"orpd_m", OPP_FAULTS | OPP_EA, 0, OP_orpd_m_g, OP_orpd_m_bd)
+    set_op(t, OP_orpd_m_g, op_orpd_m_g, b"orpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_orpd_m_bd, op_orpd_m_bd, b"orpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_xorpd_m, op_xorpd_m, b"xorpd_m", OPP_FAULTS | OPP_EA, 0, OP_xorpd_m_g, OP_xorpd_m_bd)
+    set_op(t, OP_xorpd_m_g, op_xorpd_m_g, b"xorpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_xorpd_m_bd, op_xorpd_m_bd, b"xorpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_pcmpeqb, op_pcmpeqb, b"pcmpeqb", OPP_PURE, 0, 0, 0)
     set_op(t, OP_pcmpeqw, op_pcmpeqw, b"pcmpeqw", OPP_PURE, 0, 0, 0)
     set_op(t, OP_pcmpeqd, op_pcmpeqd, b"pcmpeqd", OPP_PURE, 0, 0, 0)
@@ -428,6 +2916,33 @@ cdef void register_sse_int_ops(OpInfo *t) noexcept:
     set_op(t, OP_packsswb, op_packsswb, b"packsswb", OPP_PURE, 0, 0, 0)
     set_op(t, OP_packssdw, op_packssdw, b"packssdw", OPP_PURE, 0, 0, 0)
     set_op(t, OP_packuswb, op_packuswb, b"packuswb", OPP_PURE, 0, 0, 0)
+    set_op(t, OP_pcmpeqb_m, op_pcmpeqb_m, b"pcmpeqb_m", OPP_FAULTS | OPP_EA, 0, OP_pcmpeqb_m_g, OP_pcmpeqb_m_bd)
+    set_op(t, OP_pcmpeqb_m_g, op_pcmpeqb_m_g, b"pcmpeqb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pcmpeqb_m_bd, op_pcmpeqb_m_bd, b"pcmpeqb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pcmpeqw_m, op_pcmpeqw_m, b"pcmpeqw_m", OPP_FAULTS | OPP_EA, 0, OP_pcmpeqw_m_g, OP_pcmpeqw_m_bd)
+    set_op(t, OP_pcmpeqw_m_g, op_pcmpeqw_m_g, b"pcmpeqw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pcmpeqw_m_bd, op_pcmpeqw_m_bd, b"pcmpeqw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pcmpeqd_m, op_pcmpeqd_m, b"pcmpeqd_m", OPP_FAULTS | OPP_EA, 0, OP_pcmpeqd_m_g, OP_pcmpeqd_m_bd)
+    set_op(t, OP_pcmpeqd_m_g, op_pcmpeqd_m_g, b"pcmpeqd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pcmpeqd_m_bd, op_pcmpeqd_m_bd, b"pcmpeqd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pcmpgtb_m, op_pcmpgtb_m, b"pcmpgtb_m", OPP_FAULTS | OPP_EA, 0, OP_pcmpgtb_m_g, OP_pcmpgtb_m_bd)
+    set_op(t, OP_pcmpgtb_m_g, op_pcmpgtb_m_g, b"pcmpgtb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pcmpgtb_m_bd, op_pcmpgtb_m_bd, b"pcmpgtb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pcmpgtw_m, op_pcmpgtw_m, b"pcmpgtw_m", OPP_FAULTS | OPP_EA, 0, OP_pcmpgtw_m_g, OP_pcmpgtw_m_bd)
+    set_op(t, OP_pcmpgtw_m_g, op_pcmpgtw_m_g, b"pcmpgtw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pcmpgtw_m_bd, op_pcmpgtw_m_bd, b"pcmpgtw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pcmpgtd_m, op_pcmpgtd_m, b"pcmpgtd_m", OPP_FAULTS | OPP_EA, 0, OP_pcmpgtd_m_g, OP_pcmpgtd_m_bd)
+    set_op(t, OP_pcmpgtd_m_g, op_pcmpgtd_m_g, b"pcmpgtd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pcmpgtd_m_bd, op_pcmpgtd_m_bd, b"pcmpgtd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_packsswb_m, op_packsswb_m, b"packsswb_m", OPP_FAULTS | OPP_EA, 0, OP_packsswb_m_g, OP_packsswb_m_bd)
+    set_op(t, OP_packsswb_m_g, op_packsswb_m_g, b"packsswb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_packsswb_m_bd, op_packsswb_m_bd, b"packsswb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_packssdw_m, op_packssdw_m, b"packssdw_m", OPP_FAULTS | OPP_EA, 0, OP_packssdw_m_g, OP_packssdw_m_bd)
+    set_op(t, OP_packssdw_m_g, op_packssdw_m_g, b"packssdw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_packssdw_m_bd, op_packssdw_m_bd, b"packssdw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_packuswb_m, op_packuswb_m, b"packuswb_m", OPP_FAULTS | OPP_EA, 0, OP_packuswb_m_g, OP_packuswb_m_bd)
+    set_op(t, OP_packuswb_m_g, op_packuswb_m_g, b"packuswb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_packuswb_m_bd, op_packuswb_m_bd, b"packuswb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_punpcklbw, op_punpcklbw, b"punpcklbw", OPP_PURE, 0, 0, 0)
     set_op(t, OP_punpcklwd, op_punpcklwd, b"punpcklwd", OPP_PURE, 0, 0, 0)
     set_op(t, OP_punpckldq, op_punpckldq, b"punpckldq", OPP_PURE, 0, 0, 0)
@@ -441,6 +2956,45 @@ cdef void register_sse_int_ops(OpInfo *t) noexcept:
     set_op(t, OP_unpcklpd, op_unpcklpd, b"unpcklpd", OPP_PURE, 0, 0, 0)
     set_op(t, OP_unpckhpd, op_unpckhpd, b"unpckhpd", OPP_PURE, 0, 0, 0)
     set_op(t, OP_movlhps, op_movlhps, b"movlhps", OPP_PURE, 0, 0, 0)
+    set_op(t, OP_punpcklbw_m, op_punpcklbw_m, b"punpcklbw_m", OPP_FAULTS | OPP_EA, 0, OP_punpcklbw_m_g, OP_punpcklbw_m_bd)
+    set_op(t, OP_punpcklbw_m_g, op_punpcklbw_m_g, b"punpcklbw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpcklbw_m_bd, op_punpcklbw_m_bd, b"punpcklbw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpcklwd_m, op_punpcklwd_m, b"punpcklwd_m", OPP_FAULTS | OPP_EA, 0, OP_punpcklwd_m_g, OP_punpcklwd_m_bd)
+    set_op(t, OP_punpcklwd_m_g, op_punpcklwd_m_g, b"punpcklwd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpcklwd_m_bd, op_punpcklwd_m_bd, b"punpcklwd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpckldq_m, op_punpckldq_m, b"punpckldq_m", OPP_FAULTS | OPP_EA, 0, OP_punpckldq_m_g, OP_punpckldq_m_bd)
+    set_op(t, OP_punpckldq_m_g, op_punpckldq_m_g, b"punpckldq_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpckldq_m_bd, op_punpckldq_m_bd, b"punpckldq_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpcklqdq_m, op_punpcklqdq_m, b"punpcklqdq_m", OPP_FAULTS | OPP_EA, 0, OP_punpcklqdq_m_g, OP_punpcklqdq_m_bd)
+    set_op(t, OP_punpcklqdq_m_g, op_punpcklqdq_m_g, b"punpcklqdq_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpcklqdq_m_bd, op_punpcklqdq_m_bd, b"punpcklqdq_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpckhbw_m, op_punpckhbw_m, b"punpckhbw_m", OPP_FAULTS | OPP_EA, 0, OP_punpckhbw_m_g, OP_punpckhbw_m_bd)
+    set_op(t, OP_punpckhbw_m_g, op_punpckhbw_m_g, b"punpckhbw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpckhbw_m_bd, op_punpckhbw_m_bd, b"punpckhbw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpckhwd_m, op_punpckhwd_m, b"punpckhwd_m", OPP_FAULTS | OPP_EA, 0, OP_punpckhwd_m_g, OP_punpckhwd_m_bd)
+    set_op(t, OP_punpckhwd_m_g, op_punpckhwd_m_g, b"punpckhwd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpckhwd_m_bd, op_punpckhwd_m_bd, b"punpckhwd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpckhdq_m, op_punpckhdq_m, b"punpckhdq_m", OPP_FAULTS | OPP_EA, 0, OP_punpckhdq_m_g, OP_punpckhdq_m_bd)
+    set_op(t, OP_punpckhdq_m_g, op_punpckhdq_m_g, b"punpckhdq_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpckhdq_m_bd, op_punpckhdq_m_bd, b"punpckhdq_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpckhqdq_m, op_punpckhqdq_m, b"punpckhqdq_m", OPP_FAULTS | OPP_EA, 0, OP_punpckhqdq_m_g, OP_punpckhqdq_m_bd)
+    set_op(t, OP_punpckhqdq_m_g, op_punpckhqdq_m_g, b"punpckhqdq_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_punpckhqdq_m_bd, op_punpckhqdq_m_bd, b"punpckhqdq_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_unpcklps_m, op_unpcklps_m, b"unpcklps_m", OPP_FAULTS | OPP_EA, 0, OP_unpcklps_m_g, OP_unpcklps_m_bd)
+    set_op(t, OP_unpcklps_m_g, op_unpcklps_m_g, b"unpcklps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_unpcklps_m_bd, op_unpcklps_m_bd, b"unpcklps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_unpckhps_m, op_unpckhps_m, b"unpckhps_m", OPP_FAULTS | OPP_EA, 0, OP_unpckhps_m_g, OP_unpckhps_m_bd)
+    set_op(t, OP_unpckhps_m_g, op_unpckhps_m_g, b"unpckhps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_unpckhps_m_bd, op_unpckhps_m_bd, b"unpckhps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_unpcklpd_m, op_unpcklpd_m, b"unpcklpd_m", OPP_FAULTS | OPP_EA, 0, OP_unpcklpd_m_g, OP_unpcklpd_m_bd)
+    set_op(t, OP_unpcklpd_m_g, op_unpcklpd_m_g, b"unpcklpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_unpcklpd_m_bd, op_unpcklpd_m_bd, b"unpcklpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_unpckhpd_m, op_unpckhpd_m, b"unpckhpd_m", OPP_FAULTS | OPP_EA, 0, OP_unpckhpd_m_g, OP_unpckhpd_m_bd)
+    set_op(t, OP_unpckhpd_m_g, op_unpckhpd_m_g, b"unpckhpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_unpckhpd_m_bd, op_unpckhpd_m_bd, b"unpckhpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_movlhps_m, op_movlhps_m, b"movlhps_m", OPP_FAULTS | OPP_EA, 0, OP_movlhps_m_g, OP_movlhps_m_bd)
+    set_op(t, OP_movlhps_m_g, op_movlhps_m_g, b"movlhps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_movlhps_m_bd, op_movlhps_m_bd, b"movlhps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_pshufb, op_pshufb, b"pshufb", OPP_PURE, 0, 0, 0)
     set_op(t, OP_phaddw, op_phaddw, b"phaddw", OPP_PURE, 0, 0, 0)
     set_op(t, OP_phaddd, op_phaddd, b"phaddd", OPP_PURE, 0, 0, 0)
@@ -453,6 +3007,42 @@ cdef void register_sse_int_ops(OpInfo *t) noexcept:
     set_op(t, OP_psignb, op_psignb, b"psignb", OPP_PURE, 0, 0, 0)
     set_op(t, OP_psignw, op_psignw, b"psignw", OPP_PURE, 0, 0, 0)
     set_op(t, OP_psignd, op_psignd, b"psignd", OPP_PURE, 0, 0, 0)
+    set_op(t, OP_pshufb_m, op_pshufb_m, b"pshufb_m", OPP_FAULTS | OPP_EA, 0, OP_pshufb_m_g, OP_pshufb_m_bd)
+    set_op(t, OP_pshufb_m_g, op_pshufb_m_g, b"pshufb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pshufb_m_bd, op_pshufb_m_bd, b"pshufb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phaddw_m, op_phaddw_m, b"phaddw_m", OPP_FAULTS | OPP_EA, 0, OP_phaddw_m_g, OP_phaddw_m_bd)
+    set_op(t, OP_phaddw_m_g, op_phaddw_m_g, b"phaddw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phaddw_m_bd, op_phaddw_m_bd, b"phaddw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phaddd_m, op_phaddd_m, b"phaddd_m", OPP_FAULTS | OPP_EA, 0, OP_phaddd_m_g, OP_phaddd_m_bd)
+    set_op(t, OP_phaddd_m_g, op_phaddd_m_g, b"phaddd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phaddd_m_bd, op_phaddd_m_bd, b"phaddd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phaddsw_m, op_phaddsw_m, b"phaddsw_m", OPP_FAULTS | OPP_EA, 0, OP_phaddsw_m_g, OP_phaddsw_m_bd)
+    set_op(t, OP_phaddsw_m_g, op_phaddsw_m_g, b"phaddsw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phaddsw_m_bd, op_phaddsw_m_bd, b"phaddsw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phsubw_m, op_phsubw_m, b"phsubw_m", OPP_FAULTS | OPP_EA, 0, OP_phsubw_m_g, OP_phsubw_m_bd)
+    set_op(t, OP_phsubw_m_g, op_phsubw_m_g, b"phsubw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phsubw_m_bd, op_phsubw_m_bd, b"phsubw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phsubd_m, op_phsubd_m, b"phsubd_m", OPP_FAULTS | OPP_EA, 0, OP_phsubd_m_g, OP_phsubd_m_bd)
+    set_op(t, OP_phsubd_m_g, op_phsubd_m_g, b"phsubd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phsubd_m_bd, op_phsubd_m_bd, b"phsubd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phsubsw_m, op_phsubsw_m, b"phsubsw_m", OPP_FAULTS | OPP_EA, 0, OP_phsubsw_m_g, OP_phsubsw_m_bd)
+    set_op(t, OP_phsubsw_m_g, op_phsubsw_m_g, b"phsubsw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_phsubsw_m_bd, op_phsubsw_m_bd, b"phsubsw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmaddubsw_m, op_pmaddubsw_m, b"pmaddubsw_m", OPP_FAULTS | OPP_EA, 0, OP_pmaddubsw_m_g, OP_pmaddubsw_m_bd)
+    set_op(t, OP_pmaddubsw_m_g, op_pmaddubsw_m_g, b"pmaddubsw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmaddubsw_m_bd, op_pmaddubsw_m_bd, b"pmaddubsw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmulhrsw_m, op_pmulhrsw_m, b"pmulhrsw_m", OPP_FAULTS | OPP_EA, 0, OP_pmulhrsw_m_g, OP_pmulhrsw_m_bd)
+    set_op(t, OP_pmulhrsw_m_g, op_pmulhrsw_m_g, b"pmulhrsw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_pmulhrsw_m_bd, op_pmulhrsw_m_bd, b"pmulhrsw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psignb_m, op_psignb_m, b"psignb_m", OPP_FAULTS | OPP_EA, 0, OP_psignb_m_g, OP_psignb_m_bd)
+    set_op(t, OP_psignb_m_g, op_psignb_m_g, b"psignb_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psignb_m_bd, op_psignb_m_bd, b"psignb_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psignw_m, op_psignw_m, b"psignw_m", OPP_FAULTS | OPP_EA, 0, OP_psignw_m_g, OP_psignw_m_bd)
+    set_op(t, OP_psignw_m_g, op_psignw_m_g, b"psignw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psignw_m_bd, op_psignw_m_bd, b"psignw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psignd_m, op_psignd_m, b"psignd_m", OPP_FAULTS | OPP_EA, 0, OP_psignd_m_g, OP_psignd_m_bd)
+    set_op(t, OP_psignd_m_g, op_psignd_m_g, b"psignd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    set_op(t, OP_psignd_m_bd, op_psignd_m_bd, b"psignd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_pabsb, op_pabsb, b"pabsb", OPP_PURE, 0, 0, 0)
     set_op(t, OP_pabsw, op_pabsw, b"pabsw", OPP_PURE, 0, 0, 0)
     set_op(t, OP_pabsd, op_pabsd, b"pabsd", OPP_PURE, 0, 0, 0)

@@ -15,6 +15,7 @@ from qemu_py._core.ir.table cimport *
 from qemu_py._core.x86.mxcsr cimport *
 from qemu_py._core.x86.simd cimport *
 from qemu_py._core.x86.sse_lanes cimport *
+from qemu_py._core.x86.sse_mem cimport *
 from qemu_py._core.x86.state cimport raise_exception
 
 # d: destination and first operand; s: second operand. X, Q, D: 16, 8, 4 bytes of them are meant.

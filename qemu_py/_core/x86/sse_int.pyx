@@ -3,6 +3,7 @@ from qemu_py._core.cpu cimport CPUX86State, IROp
 from qemu_py._core.ir.interp cimport *
 from qemu_py._core.ir.table cimport *
 from qemu_py._core.x86.simd cimport *
+from qemu_py._core.x86.sse_mem cimport *
 
 include "../gen/interp_sse_int.pxi"
 

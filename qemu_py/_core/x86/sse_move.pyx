@@ -2,14 +2,14 @@
 
 Non-temporal stores are plain stores and the fences do nothing: the host keeps the guest's order.
 """
-from qemu_py._core.cpu cimport CPUTLBEntry, CPUX86State, EXCP0D_GPF, EXCP11_ALGN, HF_AC, IROp, TARGET_PAGE_MASK, XMMReg
+from qemu_py._core.cpu cimport CPUX86State, EXCP0D_GPF, EXCP11_ALGN, HF_AC, IROp
 from qemu_py._core.ir.builder cimport xmmt_off
 from qemu_py._core.ir.interp cimport *
 from qemu_py._core.ir.table cimport *
-from qemu_py._core.softmmu cimport (host_rw, ld8, ld16, ld32, ld64, ld128, probe_write, st8, st32, st64,
-                                    st128, tlb_entry)
+from qemu_py._core.softmmu cimport host_rw, ld8, ld16, ld32, probe_write, st8, st32
 from qemu_py._core.x86.mxcsr cimport *
 from qemu_py._core.x86.simd cimport *
+from qemu_py._core.x86.sse_mem cimport *
 from qemu_py._core.x86.state cimport raise_exception_err, segment_check
 
 cdef extern from "<emmintrin.h>" nogil:
@@ -47,83 +47,6 @@ cdef inline __m128 lx_ps(CPUX86State *env, uint16_t off) noexcept nogil:
 
 cdef inline __m128d lx_pd(CPUX86State *env, uint16_t off) noexcept nogil:
     return _mm_loadu_pd(<double *> x_at(env, off))
-
-
-cdef inline XMMReg *xmm_at(CPUX86State *env, uint16_t off) noexcept nogil:
-    return <XMMReg *> (<uint8_t *> env + off)
-
-
-cdef inline const uint8_t *host_r(CPUX86State *env, uint64_t va, int size) noexcept nogil:
-    """Host address of an operand that the TLB knows, or NULL."""
-    cdef CPUTLBEntry *e = tlb_entry(env, va)
-    if e.addr_read == (((va + size - 1) & TARGET_PAGE_MASK) | env.tlb_epoch):
-        return <const uint8_t *> <uintptr_t> (e.addend + va)
-    return NULL
-
-
-cdef inline int misaligned(CPUX86State *env, uint64_t va) noexcept nogil:
-    """#GP(0) unless va is a multiple of 16."""
-    if va & 15:
-        return raise_exception_err(env, EXCP0D_GPF, 0)
-    return 0
-
-
-# An access that the TLB cannot answer at once. They end as an op's function does.
-cdef uintptr_t slow_ld16(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
-    if ld128(env, va, &xmm_at(env, op.a).q[0]):
-        return op_fault(env, op)
-    return op[1].fn(env, op + 1)
-
-
-cdef uintptr_t slow_ld16_al(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
-    if misaligned(env, va) or ld128(env, va, &xmm_at(env, op.a).q[0]):
-        return op_fault(env, op)
-    return op[1].fn(env, op + 1)
-
-
-cdef uintptr_t slow_ld8(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
-    if ld64(env, va, &xmm_at(env, op.a).q[0]):
-        return op_fault(env, op)
-    return op[1].fn(env, op + 1)
-
-
-cdef uintptr_t slow_ld8_z(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
-    if ld64(env, va, &xmm_at(env, op.a).q[0]):
-        return op_fault(env, op)
-    xmm_at(env, op.a).q[1] = 0
-    return op[1].fn(env, op + 1)
-
-
-cdef uintptr_t slow_ld4_z(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
-    cdef int64_t loaded = ld32(env, va)
-    if loaded < 0:
-        return op_fault(env, op)
-    sx(env, op.a, _mm_cvtsi64_si128(loaded))
-    return op[1].fn(env, op + 1)
-
-
-cdef uintptr_t slow_st16(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
-    if st128(env, va, &xmm_at(env, op.a).q[0]):
-        return op_fault(env, op)
-    return op[1].fn(env, op + 1)
-
-
-cdef uintptr_t slow_st16_al(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
-    if misaligned(env, va) or st128(env, va, &xmm_at(env, op.a).q[0]):
-        return op_fault(env, op)
-    return op[1].fn(env, op + 1)
-
-
-cdef uintptr_t slow_st8(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
-    if st64(env, va, r64(env, op.a)):
-        return op_fault(env, op)
-    return op[1].fn(env, op + 1)
-
-
-cdef uintptr_t slow_st4(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
-    if st32(env, va, r32(env, op.a)):
-        return op_fault(env, op)
-    return op[1].fn(env, op + 1)
 
 
 cdef int mask_store(CPUX86State *env, IROp *op, uint32_t size) noexcept nogil:

@@ -1,9 +1,9 @@
-"""Translation rules of MMX, SSE, SSE2, SSE3 and SSSE3 (SDM vol. 2; vol. 3,
-12.1 and 13.1 for what a mode forbids).
+"""Translation rules of MMX, SSE, SSE2, SSE3 and SSSE3 (SDM vol. 2; vol. 3, 12.1 and 13.1 for what
+a mode forbids).
 
 Most instructions are one op of their own name, with mm_ in front for the MMX form and _i behind
-for the form with an immediate count; a memory operand is loaded to xmm_t[0] by an op before. Only
-moves and control have rules of their own here.
+for the form with an immediate count. A memory operand is loaded to xmm_t[0] by an op before, or,
+in the op with _m behind its name, by the op itself. Only moves and control have rules of their own.
 """
 from libc.stdint cimport uint16_t
 from qemu_py._core.cpu cimport (EXCP07_PREX, HF_EM, HF_OSFXSR, HF_TS, R_DS, R_EDI)
@@ -17,8 +17,10 @@ import qemu_py._core.x86.mmx, qemu_py._core.x86.sse_arith, qemu_py._core.x86.sse
 cdef enum:
     MAX_INSNS = 2048
 
-# By instruction number: the op of the XMM, MMX, XMM by immediate and MMX by immediate form; 0: none
+# By instruction number: the op of the XMM form, of the same with a memory operand of its own, of
+# the MMX form, of the XMM and MMX forms by immediate; 0: none
 cdef uint16_t[2048] xmm_op
+cdef uint16_t[2048] xmm_mem_op
 cdef uint16_t[2048] mmx_op
 cdef uint16_t[2048] xmm_imm_op
 cdef uint16_t[2048] mmx_imm_op
@@ -29,6 +31,7 @@ def _fill():
     assert len(INSN_NAMES) <= MAX_INSNS
     for i, name in enumerate(INSN_NAMES):
         xmm_op[i] = ops.get(name, 0)
+        xmm_mem_op[i] = ops.get(name + "_m", 0)
         mmx_op[i] = ops.get("mm_" + name, 0)
         xmm_imm_op[i] = ops.get(name + "_i", 0)
         mmx_imm_op[i] = ops.get("mm_" + name + "_i", 0)
@@ -152,6 +155,9 @@ cdef int one_op(DisasContext *s, bint xmm) noexcept nogil:
     cdef uint16_t b
     if i.opt[1] == OT_I:
         emit_ri(s, xmm_imm_op[i.id] if xmm else mmx_imm_op[i.id], a, <uint8_t> i.imm)
+        return 0
+    if xmm and xmm_mem_op[i.id] and is_memory(i, i.opt[1]):
+        emit_mem(s, xmm_mem_op[i.id], a, 0)
         return 0
     b = source(s, 1)
     op = emit_rr(s, xmm_op[i.id] if xmm else mmx_op[i.id], a, b)
