@@ -38,9 +38,12 @@ cdef void update_hflags(CPUX86State *env) noexcept nogil:
             h |= HF_TF
         if eflags & AC_MASK and cr0 & CR0_AM and (h & HF_CPL_MASK) == 3:
             h |= HF_AC
-        # RF matters to instruction breakpoints alone: without them it costs no TB.
-        if eflags & RF_MASK and env.guest_bp_count:
-            h |= HF_RF
+        # RF matters to instruction breakpoints alone: without them it is dropped and costs no TB.
+        if eflags & RF_MASK:
+            if env.guest_bp_count:
+                h |= HF_RF
+            else:
+                env.eflags &= ~<uint32_t> RF_MASK
     if cr0 & (CR0_MP | CR0_EM | CR0_TS):
         if cr0 & CR0_MP:
             h |= HF_MP
