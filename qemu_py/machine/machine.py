@@ -3,7 +3,6 @@
 Everything hangs off the Machine object, so several live in one process. What it is made of is
 decided by the board (registry.py, pc.py), from a MachineConfig.
 """
-import os
 import sys
 
 from qemu_py._core import cpu_face
@@ -188,8 +187,8 @@ class Machine:
         if self.runstate == "closed":
             return
         self.runstate = "closed"
-        if not self.tcg.join():         # cannot be: then at least nothing of it is touched again
-            os._exit(self.exit_status or 1)
+        if not self.tcg.join():         # it still uses what would be given back
+            raise RuntimeError("the CPU's thread does not leave the guest")
         with self.main_loop.lock:
             for chardev in self.chardevs:
                 chardev.close()

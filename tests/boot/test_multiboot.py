@@ -6,6 +6,7 @@ import pytest
 from qemu_py.machine.multiboot import find_header, parse_kernel, parse_modules
 from qemu_py.util.errors import UserError
 from tests.boot.kernels import MAGIC, debug_exit, elf, header, kludge, say
+from tests.machines import EXIT, Capture
 
 BOOT_MAGIC = 0x2BADB002
 HLT = b"\xfa\xf4"
@@ -88,23 +89,13 @@ def test_modules_are_a_comma_list_of_files_with_arguments():
 
 # ---------------------------------------------------------------- a machine before its first instruction
 @pytest.fixture
-def boot(tmp_path):
-    pytest.importorskip("qemu_py._core.cpu_face", reason="the CPU is not built")
-    from qemu_py.machine.config import MachineConfig
-    from qemu_py.machine.machine import Machine
-    made = []
-
-    def boot(data, ram=16 << 20, **config):
-        path = tmp_path / "kernel"
-        path.write_bytes(data)
-        machine = Machine(MachineConfig(kernel=str(path), ram_size=ram, **config))
-        made.append(machine)
+def boot(make_machine):
+    def boot(image, ram=16 << 20, **config):
+        machine = make_machine(image=image, ram_size=ram, **config)
         with machine.main_loop.lock:
             machine.system_reset()
         return machine
-    yield boot
-    for machine in made:
-        machine.close()
+    return boot
 
 
 def read(machine, address, size):
@@ -200,13 +191,16 @@ def test_the_machine_is_as_a_bios_leaves_it(boot):
     assert read(machine, (segment << 4) + offset, 1) == b"\xcf"
 
 
-@pytest.mark.parametrize("data, ram", [
-    (elf(HLT, address=0x2000000), 16 << 20), (elf(HLT, bss=1 << 31), 16 << 20),
-    (elf(HLT, address=0xA0000), 16 << 20), (elf(HLT, address=0xFFFFF000), 16 << 20),
-    (elf(HLT, entry=0x500000), 16 << 20)])
-def test_a_kernel_that_does_not_fit_is_one_clear_line(boot, data, ram):
+MISFITS = {
+    "beyond the RAM": elf(HLT, address=0x2000000), "a bss beyond the RAM": elf(HLT, bss=1 << 31),
+    "in the video memory": elf(HLT, address=0xA0000), "at the end of 4 GiB": elf(HLT, address=0xFFFFF000),
+    "entry point outside": elf(HLT, entry=0x500000)}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_a_kernel_that_does_not_fit_is_one_clear_line(boot, name):
     with pytest.raises(UserError) as error:
-        boot(data, ram)
+        boot(MISFITS[name])
     assert "\n" not in str(error.value)
 
 
@@ -223,28 +217,6 @@ def test_two_machines_live_in_one_process(boot):
 
 
 # ---------------------------------------------------------------- and running
-class Capture:
-    """A character device that keeps what it is given."""
-    def __init__(self):
-        self.data = bytearray()
-
-    def add_handlers(self, *handlers):
-        pass
-
-    def open(self, main_loop):
-        pass
-
-    def write(self, data):
-        self.data += data
-        return len(data)
-
-    def close(self):
-        pass
-
-
-EXIT = [("isa-debug-exit", {"iobase": "0xf4", "iosize": "4"})]
-
-
 def test_a_kernel_speaks_and_ends_the_machine_with_its_status(boot):
     out = Capture()
     machine = boot(elf(say(b"hello\n") + debug_exit(0x10)), debugcons=[out], devices=EXIT)
@@ -265,3 +237,17 @@ def test_a_triple_fault_reboots_or_ends(boot):
     assert out.data == b"again"
     machine = boot(elf(code + say(b"again") + debug_exit(0)), devices=EXIT, no_reboot=True)
     assert machine.run() == 0
+
+
+def test_a_bios_starts_at_its_reset_vector(make_machine, tmp_path):
+    """SYSTEMS row 57: CS base FFFF0000h, EIP FFF0h, 16-bit code."""
+    code = b"".join(b"\xb0" + bytes((c,)) + b"\xe6\xe9" for c in b"real") + b"\x66\xb8\x02\x00\x00\x00\xba\xf4\x00\x66\xef\xf4"
+    image = bytearray(b"\xff" * 65536)
+    image[0x100:0x100 + len(code)] = code
+    image[0xFFF0:0xFFF3] = b"\xe9" + struct.pack("<H", 0x100 - 0xFFF3 & 0xFFFF)         # jmp 100h
+    path = tmp_path / "bios"
+    path.write_bytes(image)
+    out = Capture()
+    machine = make_machine(bios=str(path), debugcons=[out], devices=EXIT)
+    assert machine.run() == 5
+    assert out.data == b"real"

@@ -1,30 +1,14 @@
 """SYSTEMS rows 37 and 38, as far as isapc has them: what lies where in a PC."""
 import pytest
 
-from tests.boot.kernels import elf
+from tests.machines import Capture
 
-HLT = b"\xfa\xf4"
 MIB = 1 << 20
 
 
 @pytest.fixture
-def isapc(tmp_path):
-    pytest.importorskip("qemu_py._core.cpu_face", reason="the CPU is not built")
-    from qemu_py.machine.config import MachineConfig
-    from qemu_py.machine.machine import Machine
-    made = []
-
-    def isapc(ram=16 * MIB, **config):
-        if "bios" not in config:
-            path = tmp_path / "kernel"
-            path.write_bytes(elf(HLT))
-            config["kernel"] = str(path)
-        machine = Machine(MachineConfig(machine="isapc", ram_size=ram, **config))
-        made.append(machine)
-        return machine
-    yield isapc
-    for machine in made:
-        machine.close()
+def isapc(make_machine):
+    return lambda **config: make_machine(machine="isapc", **config)
 
 
 def resolve(machine, address):
@@ -34,7 +18,7 @@ def resolve(machine, address):
 
 # ---------------------------------------------------------------- row 37
 def test_ports_are_where_a_pc_has_them(isapc):
-    machine = isapc(serials=[Silent(), Silent()])
+    machine = isapc(serials=[Capture(), Capture()])
     regions = {section.mr.name for port in (0x20, 0xA0, 0x40, 0x61, 0x80, 0x3F8, 0x2F8)
                for section in [machine.memory.address_space_io.find(port)]}
     assert regions == {"pic", "pit", "pcspk", "ioport80", "serial"}
@@ -59,24 +43,6 @@ def test_an_interrupt_goes_from_the_timer_through_the_pic_to_the_cpu(isapc):
         assert machine.cpus[0].has_work is True
         assert machine.memory.physmap.pic_interrupt() == 0x08
         assert machine.cpus[0].has_work is False
-
-
-class Silent:
-    """A character device at whose other end nobody is."""
-    def add_handlers(self, *handlers):
-        pass
-
-    def open(self, main_loop):
-        pass
-
-    def write(self, data):
-        return len(data)
-
-    def accept_input(self):
-        pass
-
-    def close(self):
-        pass
 
 
 # ---------------------------------------------------------------- row 38
@@ -109,7 +75,7 @@ def test_ram_beyond_the_hole_continues_at_4_gib(isapc):
     from qemu_py.machine.config import host_memory
     if host_memory() < 4 << 30:
         pytest.skip("the host has less than 4 GiB")
-    machine = isapc(ram=(3584 + 64) * MIB)              # mapped, not touched
+    machine = isapc(ram_size=(3584 + 64) * MIB)              # mapped, not touched
     assert resolve(machine, 0xE0000000 - 1) == "pc.ram"
     assert resolve(machine, 0xE0000000) is None
     assert resolve(machine, 1 << 32) == "pc.ram"

@@ -1,0 +1,63 @@
+"""Machines for tests: built in-process around a kernel of a few bytes."""
+import pytest
+
+from tests.boot.kernels import elf
+
+EXIT = [("isa-debug-exit", {"iobase": "0xf4", "iosize": "4"})]
+
+
+class Capture:
+    """A character device that keeps what it is given, and never has input."""
+
+    def __init__(self):
+        self.data = bytearray()
+
+    def add_handlers(self, *handlers):
+        pass
+
+    def open(self, main_loop):
+        pass
+
+    def write(self, data):
+        self.data += data
+        return len(data)
+
+    def accept_input(self):
+        pass
+
+    def send_break(self):
+        pass
+
+    def close(self):
+        pass
+
+
+class MachineMaker:
+    """Call it with a kernel's code (after the Multiboot header) and fields of a MachineConfig."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.made = []
+
+    def __call__(self, code=b"\xfa\xf4", image=None, ram_size=16 << 20, **config):
+        from qemu_py.machine.config import MachineConfig
+        from qemu_py.machine.machine import Machine
+        if "bios" not in config:
+            path = self.directory / "kernel"
+            path.write_bytes(elf(code) if image is None else image)
+            config["kernel"] = str(path)
+        machine = Machine(MachineConfig(ram_size=ram_size, **config))
+        self.made.append(machine)
+        return machine
+
+    def close(self):
+        for machine in self.made:
+            machine.close()
+
+
+@pytest.fixture
+def make_machine(tmp_path):
+    pytest.importorskip("qemu_py._core.cpu_face", reason="the CPU is not built")
+    maker = MachineMaker(tmp_path)
+    yield maker
+    maker.close()
