@@ -103,11 +103,11 @@ cdef inline uint8_t *tlb_read_hit(CPUX86State *env, uint64_t va, int size) noexc
 cdef int movs_one(CPUX86State *env, int seg, bint a16, int size) noexcept nogil:
     cdef int64_t src, dst, value
     src = linear(env, seg, index_reg(env, R_ESI, a16), size, False)
-    if src < 0:
+    if src < 0 or probe_read(env, src, size, env.mmu_idx):
         return 1
-    dst = linear(env, R_ES, index_reg(env, R_EDI, a16), size, True)
     # A device may be read only when the store cannot fault any more.
-    if dst < 0 or probe_read(env, src, size, env.mmu_idx) or probe_write(env, dst, size, env.mmu_idx):
+    dst = linear(env, R_ES, index_reg(env, R_EDI, a16), size, True)
+    if dst < 0 or probe_write(env, dst, size, env.mmu_idx):
         return 1
     value = ld_size(env, src, size)
     if value < 0 or st_size(env, dst, <uint32_t> value, size):
