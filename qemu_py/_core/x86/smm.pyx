@@ -3,13 +3,15 @@
 Source: SDM vol. 3, chapter 34 (state save map: table 34-1; entry state: table 34-4; revision identifier
 20000h: SMBASE relocation, no I/O trap data). The hidden parts of the segment registers lie in the
 map's reserved area, 12 bytes each from 7F2Ch. Not modelled: I/O restart of IN, INS and OUTS, SMI
-during another CPU's SMM, the chipset's SMRAM decoding (a device's).
+during another CPU's SMM.
 """
 from libc.stdint cimport uint32_t, uint64_t
 from qemu_py._core.cpu cimport (
     CPUX86State, R_EAX, R_ES, R_CS, R_SS, R_DS, R_FS, R_GS, R_LDTR, R_TR, CR0_PE, CR0_EM, CR0_TS, CR0_NW, CR0_CD,
     CR0_PG, CC_MASK, DF_MASK, CC_OP_EFLAGS, DESC_A, DESC_W, DESC_S, DESC_P, DESC_G, HF_CPL_MASK, HF_SMM,
     HF_INHIBIT_IRQ, EXCP06_ILLOP, EXCP_HLT, EXCP_NONE, EXCP_TRIPLE)
+from qemu_py._core.dispatch cimport cpu_smm_update
+from qemu_py._core.dispatch cimport cpu_smm_update
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
 from qemu_py._core.softmmu cimport ld_phys, st_phys
 from qemu_py._core.x86.control cimport cpu_x86_set_cr, cr4_reserved_bits
@@ -105,6 +107,7 @@ cdef void save_state(CPUX86State *env) noexcept nogil:
 cdef void do_smm_enter(CPUX86State *env) noexcept nogil:
     cdef uint32_t data = DESC_G | DESC_P | DESC_S | DESC_W | DESC_A
     cdef int i
+    cpu_smm_update(env, True)
     save_state(env)
     env.halted = 0
     env.in_hlt = 0
@@ -156,7 +159,9 @@ cdef int helper_rsm(CPUX86State *env) noexcept nogil:
     place = get(env, SAVE_CR3, 4)
     rights = get(env, SAVE_DR7, 4)
     env.smbase = get(env, SAVE_SMBASE, 4)       # last: the map moves with it
+    cpu_smm_update(env, False)
     env.nmi_blocked >>= 1
+    cpu_smm_update(env, False)
     cpu_x86_set_cr(env, cr0, place, cr4)
     set_dr7(env, rights)
     update_hflags(env)

@@ -15,7 +15,7 @@ cdef extern from *:
     """
     /* An access that begins within a 4 GiB segment and ends beyond it goes on at 0 without a fault:
        SDM vol. 3, 5.3 leaves it to the implementation, Intel silicon does so. */
-    #define QP_SEGMENT_TOP (0xFFFFFFFFLL + 64)
+    #define QP_SEGMENT_TOP (0xFFFFFFFFLL + 512)     /* the largest operand: FXSAVE */
     """
     int64_t SEGMENT_TOP "QP_SEGMENT_TOP"
 
