@@ -135,6 +135,7 @@ cdef class BatchRunner:
         if memcmp(self.code, bytes_, sizeof(bytes_)):
             memcpy(self.code, bytes_, sizeof(bytes_))
             tb_invalidate_phys_page_range(env.tbx, env.dispatch, 0, sizeof(bytes_))
+        memset(self.code + FILLED, 0, 4096 - FILLED)
         memset(self.data, 0, 4096)
         memcpy(self.data + WINDOW, r + o.data, WINDOW_SIZE)
         for i in range(8):

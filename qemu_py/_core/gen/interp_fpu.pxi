@@ -3967,7 +3967,7 @@ cdef uintptr_t op_fxsave(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_fxsave_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     if ea_seg_align(env, op, 512, 4, 1):
-        if fx_misaligned(env, op):
+        if fxsave_misaligned(env, op):
             return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0
@@ -3985,7 +3985,7 @@ cdef uintptr_t op_fxrstor(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_fxrstor_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint64_t va
     if ea_seg_align(env, op, 512, 4, 0):
-        if fx_misaligned(env, op):
+        if fxrstor_misaligned(env, op):
             return op[1].fn(env, op + 1)
         return op_fault(env, op)
     va = env.a0

@@ -5,7 +5,7 @@ as the guest's own opcode in the guest's whole state (fpu_full).
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
-from qemu_py._core.cpu cimport (CPUX86State, FPReg, IROp, CC_C, CC_MASK, CC_P, CC_Z, CR0_NE, EXCP0C_STACK,
+from qemu_py._core.cpu cimport (CPUX86State, FPReg, IROp, CC_C, CC_MASK, CC_P, CC_Z, CR0_NE, EXCP11_ALGN, HF_AC,
                                 EXCP0D_GPF, EXCP10_COPR, EXCP_INTERRUPT, EXCP_NONE)
 from qemu_py._core.dispatch cimport cpu_set_ferr
 from qemu_py._core.flags cimport check_cond, compute_all, set_cc_eflags
@@ -16,7 +16,7 @@ from qemu_py._core.x86.fpu_host cimport *
 from qemu_py._core.x86.fpu_state cimport (fldenv, fnsave, fnstenv, frstor, fpu_clear_exceptions, fpu_init,
                                           fpu_set_control, fpu_set_status, fpu_set_tag_word, fpu_status,
                                           fpu_tag_word, fxrstor, fxsave)
-from qemu_py._core.x86.state cimport raise_exception
+from qemu_py._core.x86.state cimport raise_exception, segment_check
 
 cdef extern from *:
     """
@@ -148,12 +148,23 @@ cdef bint fpu_keeps_store(CPUX86State *env, IROp *op) noexcept nogil:
     return True
 
 
-cdef bint fx_misaligned(CPUX86State *env, IROp *op) noexcept nogil:
-    """FXSAVE, FXRSTOR beyond a limit: a misaligned area is #GP(0) even in the stack segment."""
+cdef inline bint fx_misaligned(CPUX86State *env, IROp *op, bint write) noexcept nogil:
+    """FXSAVE, FXRSTOR beyond a limit: once the first dword has passed, a misaligned area is #AC or
+    #GP(0) even in the stack segment; the rest of it is checked behind that."""
     cdef int seg = (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT
-    if env.exception_index == EXCP0C_STACK and (env.segs[seg].base + ea_offset(env, op)) & 15:
-        raise_exception(env, EXCP0D_GPF)
+    cdef uint32_t offset = ea_offset(env, op)
+    cdef uint32_t va = <uint32_t> (env.segs[seg].base + offset)
+    if va & 15 and not segment_check(env, seg, offset, 4, write):
+        raise_exception(env, EXCP11_ALGN if env.hflags & HF_AC and va & 3 else EXCP0D_GPF)
     return False
+
+
+cdef bint fxsave_misaligned(CPUX86State *env, IROp *op) noexcept nogil:
+    return fx_misaligned(env, op, True)
+
+
+cdef bint fxrstor_misaligned(CPUX86State *env, IROp *op) noexcept nogil:
+    return fx_misaligned(env, op, False)
 
 
 cdef inline bint is_normal(FPReg *r) noexcept nogil:

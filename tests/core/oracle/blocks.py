@@ -17,7 +17,7 @@ ROOM = 15
 # Rows whose undefined flags could reach a later instruction; AF after logic is 0 on silicon
 LOGIC = {"and", "or", "xor", "test"}
 NOT_IN_BLOCKS = ({name for name in undefined.FLAGS} - LOGIC) | BRANCHES | STRINGS | {
-    "enter", "leave", "xlat", "arpl", "bound", "ud2", "popa", "shld", "shrd", "fxrstor", "frstor", "fxsave", "fnsave",
+    "enter", "leave", "int1", "int3", "into", "xlat", "arpl", "bound", "ud2", "popa", "shld", "shrd", "fxrstor", "frstor", "fxsave", "fnsave",
     "fldenv", "fnstenv", "maskmovq", "maskmovdqu", "ldmxcsr", "nop"}
 READS_AF = {"lahf", "pushf", "aaa", "aas", "daa", "das"}
 

@@ -104,6 +104,14 @@ class Generator:
             # Fifth row of SDM vol. 2, SHLD: beyond the operand's size the result is undefined
             amount = np.full(k, i.imm or 0) if "I" in i.form.kinds else gpr[:, ECX].astype(np.int64)
             b.skip[rows] |= (amount & 31) > i.osz * 8
+        if name == "push_sr" and i.osz == 4:
+            stack16 = i.mode == 16 and i.segs == SEGS_BASED
+            esp = gpr[:, ESP] & np.uint64(0xFFFF) if stack16 else gpr[:, ESP]
+            below = esp.astype(np.int64) - (WINDOW_OFFSET if stack16 else WINDOW) - 4
+            for n, offset in enumerate(below):
+                b.data_ignored[rows.start + n] = [(max(0, int(offset) + a), max(0, int(offset) + z))
+                                               for a, z in undefined.MEMORY["push_sr"][0]]
+            b.skip[rows] |= (r["rflags"] & np.uint64(0x40000) != 0) | (below < 0) | (below > 252)
         if target is not None and name in ENVIRONMENTS:
             for n, offset in enumerate(target):
                 b.data_ignored[rows.start + n] = [(int(offset) + a, int(offset) + z) for a, z in ENVIRONMENTS[name](i.osz)]

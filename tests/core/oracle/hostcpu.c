@@ -237,6 +237,7 @@ static void run_one(struct record *r, int how)
         q[5] = 0;
     }
     memcpy((void *) CODE_VA, bytes, sizeof bytes);
+    memset((void *) (CODE_VA + sizeof bytes), 0, 4096 - sizeof bytes);
     CTL->out_done = 0;
     r->sig = 0;
     memset((void *) DATA_VA, 0, 4096);
