@@ -1,8 +1,12 @@
 """String instructions and REP, restated from the SDM (vol. 1, 7.3.9; vol. 2, REP): element by element
 whatever way they are carried out, with the registers of the completed elements at every stop."""
+import mmap
+
 import pytest
 
 from qemu_py import CPU
+from qemu_py._core.cpu_face import VCPU
+from qemu_py._core.dispatch import PhysMap
 
 CF, ZF, TF, DF = 0x001, 0x040, 0x100, 0x400
 PAGE_FAULT, GENERAL_PROTECTION, DEBUG = 14, 13, 1
@@ -176,6 +180,36 @@ def test_the_trap_flag_stops_after_each_element():
         result = cpu.run(steps=1)
         assert (result.reason, result.vector) == ("exception", DEBUG)
         assert (cpu.ecx, cpu.eip) == (left, 0x100 if left else 0x102)
+
+
+def test_a_watchpoint_stops_behind_the_element_that_hit_it():
+    cpu = machine(REP + STOSB, ecx=10000, eax=1)
+    cpu.watchpoint_insert(0x20000 + 5000, 1)
+    cpu.run(steps=1)
+    assert (cpu.ecx, cpu.edi, cpu.eip) == (10000 - 5001, 0x20000 + 5001, 0x100)
+
+
+def test_an_interrupt_gets_in_between_two_chunks():
+    """The device that is written asks the CPU to stop; it does so before the count is used up, and goes on later."""
+    physmap, ram, seen = PhysMap(), mmap.mmap(-1, 0x20000), []
+    physmap.add_ram(0, ram)
+    physmap.map_ram(0, 0x20000, 0)
+    cpu = VCPU("qemu32", physmap)
+
+    def write(port, value, size):
+        seen.append(value)
+        cpu.kick()
+
+    physmap.map_ports(0, 65536, physmap.add_slot(lambda port, size: 0, write))
+    ram[0x100:0x103] = REP + OUTSB + b"\xF4"
+    ram[0x0FFA:0x1004] = bytes(range(10))
+    cpu.cs, cpu.ds, cpu.eip, cpu.edx, cpu.esi, cpu.ecx = 0, 0, 0x100, 0x60, 0x0FFA, 10
+    cpu.exec()
+    assert (len(seen), cpu.ecx, cpu.esi, cpu.eip) == (6, 4, 0x1000, 0x100)      # up to the end of the page
+    cpu.exec()
+    while cpu.ecx:
+        cpu.exec()
+    assert seen == list(range(10))
 
 
 def test_16_bit_addresses_wrap_at_64_kib():

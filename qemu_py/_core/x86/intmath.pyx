@@ -19,7 +19,7 @@ Not modelled: the bus lock of LOCK (the CPUs of a machine take turns).
 """
 from qemu_py._core.cpu cimport (CPUX86State, IROp, CC_A, CC_C, CC_MASK, CC_O, CC_OP_ADD, CC_OP_EFLAGS,
                                 CC_OP_LOGIC, CC_OP_RES, CC_OP_SUB, CC_P, CC_S, CC_Z, EXCP00_DIVZ,
-                                EXCP05_BOUND, EXCP11_ALGN, HF_AC, R_EAX, R_EBP, R_EBX, R_ECX, R_EDI, R_EDX, R_ESP)
+                                EXCP05_BOUND, EXCP11_ALGN, HF_AC, HF_FLAT_SS, HF_SS32, R_EAX, R_EBP, R_EBX, R_ECX, R_EDI, R_EDX, R_ESP)
 from qemu_py._core.flags cimport compute_all, compute_c, parity_even, set_cc_eflags
 from qemu_py._core.ir.interp cimport *
 from qemu_py._core.ir.table cimport *
@@ -215,9 +215,20 @@ cdef int enter(CPUX86State *env, uint32_t alloc, uint32_t level, int size) noexc
         w16(env, R_EBP * 8, <uint16_t> frame)
     return 0
 
+cdef inline bint flat_stack(CPUX86State *env) noexcept nogil:
+    return env.hflags & (HF_SS32 | HF_FLAT_SS | HF_AC) == HF_SS32 | HF_FLAT_SS
+
 cdef int pusha(CPUX86State *env, int size) noexcept nogil:
     cdef uint32_t sp = <uint32_t> env.regs[R_ESP]
+    cdef uint32_t *frame
     cdef int i
+    if size == 4 and flat_stack(env):       # in one page of RAM: no checks in between
+        frame = <uint32_t *> host_rw(env, sp - 32, 32)
+        if frame != NULL:
+            for i in range(8):
+                frame[7 - i] = <uint32_t> env.regs[i]
+            env.regs[R_ESP] = sp - 32
+            return 0
     for i in range(8):
         sp -= size
         if frame_st(env, sp, <uint32_t> env.regs[i], size):
@@ -227,8 +238,17 @@ cdef int pusha(CPUX86State *env, int size) noexcept nogil:
 
 cdef int popa(CPUX86State *env, int size) noexcept nogil:
     cdef uint32_t sp = <uint32_t> env.regs[R_ESP]
+    cdef uint32_t *frame
     cdef int i
     cdef int64_t value
+    if size == 4 and flat_stack(env):
+        frame = <uint32_t *> host_rw(env, sp, 32)
+        if frame != NULL:
+            for i in range(8):
+                if i != R_ESP:
+                    env.regs[i] = frame[7 - i]
+            env.regs[R_ESP] = <uint32_t> (sp + 32)
+            return 0
     for i in range(R_EDI, -1, -1):
         value = frame_ld(env, sp, size)
         if value < 0:

@@ -239,8 +239,8 @@ cdef inline uint8_t *host_of(CPUX86State *env, int seg, uint32_t offset, bint wr
     return tlb_vaddr_to_host(env, va, ACCESS_WRITE if write else ACCESS_READ, env.mmu_idx)
 
 cdef inline bint must_leave(CPUX86State *env, uint64_t done) noexcept nogil:
-    """Between two chunks: is it time to let interrupts in, or the single-step trap?"""
-    if env.hflags & HF_TF:
+    """Between two chunks: is it time to let interrupts in, or a debug trap?"""
+    if env.hflags & HF_TF or env.watchpoint_hit:
         return True
     if env.current_tb.cflags & CF_USE_ICOUNT:
         return done >= ICOUNT_ELEMENTS
