@@ -109,6 +109,7 @@ cdef class PhysMap:
     cdef public object pending_exception
     cdef public object pic_interrupt
     cdef public object ferr
+    cdef public object smm
     cdef object lock_
     cdef object acquire
     cdef object release
@@ -134,6 +135,8 @@ cdef void port_write_block(AddressSpaceDispatch *d, uint16_t port, int size, con
 cdef int cpu_get_pic_interrupt(CPUX86State *env) noexcept nogil
 # FERR# pin, IGNNE# as a PC has it: IRQ 13.
 cdef void cpu_set_ferr(CPUX86State *env) noexcept nogil
+# SMIACT#: the CPU enters or leaves SMM, and the chip set may show it other memory.
+cdef void cpu_smm_update(CPUX86State *env, bint active) noexcept nogil
 # The text goes to the log's category (util/log.py bit); used for guest_errors, int, mmu ...
 cdef void core_log(CPUX86State *env, uint32_t category, const char *text) noexcept nogil
 # Deliver coalesced writes now.

@@ -27,6 +27,8 @@ from qemu_py._core.dirty cimport (
     cpu_physical_memory_set_dirty_range, mark_written, page_has_code, tlb_flush_all)
 from qemu_py._core.x86.mxcsr cimport sse_leave
 
+from functools import partial
+
 from qemu_py.util import log
 
 cdef extern from "Python.h":
@@ -115,6 +117,7 @@ cdef void request_exit(AddressSpaceDispatch *d) noexcept nogil:
     if d.tbx != NULL:
         env = d.tbx.first_cpu
         while env != NULL:
+            env.stop_request = 1
             env.exit_request = 1
             env = env.next_cpu
 
@@ -241,8 +244,9 @@ cdef class PhysMap:
     that several things share. Each change flushes the TLBs of the CPUs that use the map.
 
     `pic_interrupt()` answers the CPU's interrupt acknowledge cycle with a vector, or -1; `ferr()`
-    is called when the FPU asserts FERR#. The first exception that a device callback lets escape is
-    kept in `pending_exception`; the CPUs are asked to leave, and whoever runs them raises it.
+    is called when the FPU asserts FERR#, `smm(active)` when a CPU enters or leaves SMM. The first
+    exception that a device callback lets escape is kept in `pending_exception`; the CPUs are asked
+    to leave, and whoever runs them raises it.
 
     system/memory.py drives this from MemoryRegions; devices are written against those.
     """

@@ -89,25 +89,32 @@ cdef int cpu_get_pic_interrupt(CPUX86State *env) noexcept with gil:
     return -1
 
 
-cdef void cpu_set_ferr(CPUX86State *env) noexcept with gil:
-    cdef PhysMap m
-    sse_leave(env)
-    if env.dispatch == NULL or env.dispatch.owner == NULL:
-        return
-    m = <PhysMap> env.dispatch.owner
-    if m.ferr is None:
-        return
+cdef void call_board(CPUX86State *env, object handler) noexcept:
+    """Tell the board of a change of a CPU's pin."""
+    cdef PhysMap m = <PhysMap> env.dispatch.owner
     try:
         if m.acquire is None:
-            m.ferr()
+            handler()
         else:
             m.acquire()
             try:
-                m.ferr()
+                handler()
             finally:
                 m.release()
     except BaseException as exception:
         m.fail(exception)
+
+
+cdef void cpu_set_ferr(CPUX86State *env) noexcept with gil:
+    sse_leave(env)
+    if env.dispatch != NULL and env.dispatch.owner != NULL and (<PhysMap> env.dispatch.owner).ferr is not None:
+        call_board(env, (<PhysMap> env.dispatch.owner).ferr)
+
+
+cdef void cpu_smm_update(CPUX86State *env, bint active) noexcept with gil:
+    sse_leave(env)
+    if env.dispatch != NULL and env.dispatch.owner != NULL and (<PhysMap> env.dispatch.owner).smm is not None:
+        call_board(env, partial((<PhysMap> env.dispatch.owner).smm, active))
 
 
 # ---------------------------------------------------------------- one slot

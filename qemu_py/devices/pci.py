@@ -16,7 +16,7 @@ enable bits are kept), special cycles, type 1 headers (a bus behind a bridge).
 """
 from dataclasses import dataclass, field
 
-from qemu_py.system.device import Device, Property, on_off
+from qemu_py.system.device import Device, Property
 from qemu_py.system.irq import IRQ, IRQOr
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 from qemu_py.util import log
@@ -301,12 +301,12 @@ class PCIBus:
 class ConfigMechanism1:
     """Ports CF8h (CONFADD) and CFCh-CFFh (CONFDATA) of a host bridge.
 
-    CONFADD takes double words only. Narrower accesses there pass on to the bus, where a chip may claim
-    a port among them: `claim`."""
+    CONFADD, `address` in the bridge's state, takes double words only. Narrower accesses there pass on
+    to the bus, where a chip may claim a port among them: `claim`."""
 
-    def __init__(self, bus):
+    def __init__(self, bridge, bus):
+        self.bridge = bridge
         self.bus = bus
-        self.address = 0
         self.claimed = {}               # offset 0-3 -> (read(), write(value))
 
     def map(self, system_io):
@@ -321,7 +321,7 @@ class ConfigMechanism1:
 
     def read_address(self, addr, size):
         if size == 4:
-            return self.address
+            return self.bridge.s.address
         value = 0
         for k in range(size):
             value |= (self.claimed[addr + k][0]() if addr + k in self.claimed else 0xFF) << 8 * k
@@ -329,20 +329,20 @@ class ConfigMechanism1:
 
     def write_address(self, addr, value, size):
         if size == 4:
-            self.address = value & (CONFIG_ENABLE | 0xFFFFFC)
+            self.bridge.s.address = value & (CONFIG_ENABLE | 0xFFFFFC)
             return
         for k in range(size):
             if addr + k in self.claimed:
                 self.claimed[addr + k][1](value >> 8 * k & 0xFF)
 
     def read_data(self, addr, size):
-        address = self.address
+        address = self.bridge.s.address
         if not address & CONFIG_ENABLE:
             return (1 << 8 * size) - 1
         return self.bus.read_config(address >> 16 & 0xFF, address >> 8 & 0xFF, address & 0xFC | addr, size)
 
     def write_data(self, addr, value, size):
-        address = self.address
+        address = self.bridge.s.address
         if address & CONFIG_ENABLE:
             self.bus.write_config(address >> 16 & 0xFF, address >> 8 & 0xFF, address & 0xFC | addr, value, size)
         else:

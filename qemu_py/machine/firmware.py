@@ -41,10 +41,10 @@ def map_bios(machine, data):
     """At 4 GiB minus its size, and its last 128 KiB (or all of it) below 1 MiB."""
     memory = machine.memory
     bios = MemoryRegion.rom("pc.bios", len(data), memory.ram_list, data)
-    memory.system_memory.add_subregion((1 << 32) - len(data), bios)
+    machine.rom_memory.add_subregion((1 << 32) - len(data), bios)
     size = min(len(data), ISA_BIOS_MAX)
     isa = MemoryRegion.alias_of("isa-bios", bios, len(data) - size, size)
-    memory.system_memory.add_subregion_overlap((1 << 20) - size, isa, 1)
+    machine.rom_memory.add_subregion_overlap((1 << 20) - size, isa, 1)
 
 
 def bios_left_it(machine):

@@ -24,6 +24,7 @@ class Machine:
         self.tb_cache = None            # translations, shared by the CPUs
         self.devices = []               # (name, device) in the order in which they were made
         self.chardevs = []
+        self.pci = None                 # the board's PCI bus, if it has one
         self.reset_handlers = []
         self.runstate = "prelaunch"
         self.exit_status = None         # set: the machine is to end
@@ -70,6 +71,10 @@ class Machine:
     def info_mtree(self):
         """Text of `info mtree`."""
         return self.memory.mtree()
+
+    def info_pci(self):
+        """Text of `info pci`."""
+        return self.pci.info_pci() if self.pci is not None else "no PCI bus\n"
 
     # ---------------------------------------------------------------- requests, from any thread
     def system_reset_request(self):

@@ -1,30 +1,38 @@
-"""The PC: wiring only. isapc is its ISA skeleton, which the PC with PCI grows from.
+"""The PC: wiring only. `pc` has the 440FX chip set with PCI, isapc only the ISA bus.
 
 The order and the names are those of QEMU 1.0's pc_piix.c and pc.c: pc_init1, pc_cpus_init,
 pc_memory_init, pc_vga_init, pc_basic_device_init.
 
-Not there yet: keyboard controller, real-time clock, DMA, disks, VGA beyond its text window, PCI.
+Not there yet: keyboard controller, real-time clock, DMA, disks, VGA beyond its text window.
 """
 import struct
 
 from qemu_py._core import cpu_face
-from qemu_py.devices import device_class, pcspk, vga_text
+from qemu_py.devices import device_class, pcspk, piix3, vga_text
 from qemu_py.devices.i8254 import I8254
 from qemu_py.devices.i8259 import I8259Pair
+from qemu_py.devices.i440fx import i440fx_init
 from qemu_py.devices.isa_bus import ISABus
+from qemu_py.devices.pci import devfn
+from qemu_py.devices.piix3 import PIIX3
+from qemu_py.devices.piix4_pm import GPSTS, PIIX4PM
 from qemu_py.devices.port80 import Port80
+from qemu_py.devices.port92 import Port92
 from qemu_py.devices.uart16550 import UART16550
 from qemu_py.machine import firmware
 from qemu_py.machine.config import check_ram_size
 from qemu_py.machine.multiboot import Multiboot
 from qemu_py.machine.registry import QEMUMachine, machine_init, qemu_register_machine
-from qemu_py.system.irq import IRQOr
+from qemu_py.system.a20 import A20Gate
+from qemu_py.system.irq import IRQ, IRQOr
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 from qemu_py.util.errors import UserError
 
 RAM_HOLE = 0xE0000000                   # RAM above this moves beyond 4 GiB
 COM = ((0x3F8, 4), (0x2F8, 3), (0x3E8, 4), (0x2E8, 3))
 E820_RAM, E820_RESERVED = 1, 2
+SCI = 9
+GPE0 = 0xAFE0                           # where QEMU's PC has general purpose events, and SeaBIOS's tables look
 
 
 def pc_init1(machine, pci_enabled):
@@ -32,12 +40,19 @@ def pc_init1(machine, pci_enabled):
     config = machine.config
     if config.kernel is None and config.bios is None:
         raise UserError("there is nothing to run: give a multiboot kernel with -kernel FILE")
+    pc_a20_init(machine)
     pc_cpus_init(machine, config.cpu_model)
-    pc_memory_init(machine, config.ram_size)
+    pc_memory_init(machine, config.ram_size, pci_enabled)
     pic = machine.pic = I8259Pair()
     pc_allocate_cpu_irq(machine, pic)
-    machine.isa = ISABus(machine.memory.system_io, pic.irqs, machine.request_exit)
+    # A line that the PCI bridge can drive too, and SCI, is shared; the others are their device's own.
+    machine.shared_irqs = {n: IRQOr(pic.irqs[n]) for n in range(16) if pci_enabled and piix3.ROUTABLE >> n & 1}
+    isa_irqs = [machine.shared_irqs[n].input() if n in machine.shared_irqs else pic.irqs[n] for n in range(16)]
+    machine.isa = ISABus(machine.memory.system_io, isa_irqs, machine.request_exit)
     map_pic(machine, pic)
+    if pci_enabled:
+        pc_pci_init(machine)
+        piix4_pm_init(machine)
     pc_vga_init(machine)
     pc_basic_device_init(machine)
     for name, options in config.devices:
@@ -48,8 +63,21 @@ def pc_init1(machine, pci_enabled):
         machine.register_reset(machine.loader.reset)
 
 
+def pc_init_pci(machine):
+    pc_init1(machine, pci_enabled=True)
+
+
 def pc_init_isa(machine):
     pc_init1(machine, pci_enabled=False)
+
+
+def pc_a20_init(machine):
+    """A20 of every CPU, with its sources: machine.a20.keyboard and machine.a20.fast."""
+    def set_a20(level):
+        for cpu in machine.cpus:
+            cpu.a20 = level
+    machine.a20 = A20Gate(set_a20)
+    machine.register_reset(machine.a20.reset)
 
 
 def pc_cpus_init(machine, model):
@@ -67,8 +95,9 @@ def pc_cpu_reset(cpu):
     cpu.reset()
 
 
-def pc_memory_init(machine, ram_size):
-    """RAM below and above 4 GiB, and the BIOS."""
+def pc_memory_init(machine, ram_size, pci_enabled):
+    """RAM below and above 4 GiB, and the BIOS. What is no RAM lies in machine.rom_memory: with PCI, a
+    space behind the host bridge."""
     check_ram_size(ram_size)
     memory = machine.memory
     below = machine.ram_below_4g = min(ram_size, RAM_HOLE)
@@ -78,6 +107,7 @@ def pc_memory_init(machine, ram_size):
     if above:
         memory.system_memory.add_subregion(1 << 32, MemoryRegion.alias_of("ram-above-4g", ram, below, above))
     machine.memory_map = lambda: e820(below, above)
+    machine.rom_memory = MemoryRegion("pci", 1 << 64) if pci_enabled else memory.system_memory
     config = machine.config
     bios = firmware.load_bios(config.bios) if config.bios is not None else firmware.stand_in_bios()
     firmware.map_bios(machine, bios)
@@ -120,13 +150,39 @@ def map_pic(machine, pic):
     machine.register_reset(pic.reset)
 
 
+def pc_pci_init(machine):
+    """The host bridge at 0:0.0 and the PCI-to-ISA bridge at 0:1.0."""
+    irqs = [machine.shared_irqs[n].input() if n in machine.shared_irqs else IRQ() for n in range(16)]
+    bridge = PIIX3(irqs, machine.system_reset_request)
+    host, machine.pci, ports = i440fx_init(machine.memory, machine.ram, machine.rom_memory, bridge.pirqs)
+    machine.add_device("i440FX", host)
+    machine.memory.physmap.smm = host.set_smm
+    machine.pci.register_device(bridge, devfn(1))
+    machine.add_device("PIIX3", bridge)
+    ports.claim(piix3.RCR_PORT, bridge.read_rcr, bridge.write_rcr)
+
+
+def piix4_pm_init(machine):
+    """Power management at 0:1.3, with SCI on IRQ 9."""
+    def smi(n, level):
+        if level:
+            machine.cpus[0].interrupt(cpu_face.INTERRUPT_SMI)
+    pm = machine.pm = PIIX4PM(machine.clocks.vm, shutdown=machine.system_shutdown_request)
+    machine.pci.register_device(pm, devfn(1, 3))
+    pm.sci = machine.shared_irqs[SCI].input()
+    pm.smi.connect(smi)
+    machine.isa.map(pm, 0xB2, 2, name="apm-io")
+    machine.memory.system_io.add_subregion(GPE0, MemoryRegion.alias_of("acpi-gpe0", pm.pm_region, GPSTS, 4))
+    machine.add_device("PIIX4_PM", pm)
+
+
 def pc_vga_init(machine):
     """The text window, as RAM; -vga none leaves even that out."""
     if machine.config.vga == "none":
         machine.vga_window = None
         return
     window = MemoryRegion.ram("vga.vram", vga_text.WINDOW_SIZE, machine.memory.ram_list)
-    machine.memory.system_memory.add_subregion_overlap(vga_text.WINDOW_BASE, window, 1)
+    machine.rom_memory.add_subregion_overlap(vga_text.WINDOW_BASE, window, 1)
     machine.vga_window = memoryview(window.ram_block.buffer)[:vga_text.WINDOW_SIZE]
 
     def reset():
@@ -148,6 +204,9 @@ def pc_basic_device_init(machine):
     pit.connect_out(0, machine.pic.set_irq, 0)
     speaker = machine.add_device("isa-pcspk", pcspk.PCSpeaker(clock, pit=pit))
     answer_port61_passively(speaker, isa.map(speaker, 0x61, 1, name="pcspk"))
+    port92 = machine.add_device("port92", Port92(request_reset=machine.system_reset_request))
+    port92.a20 = machine.a20.fast
+    isa.map(port92, 0x92, 1, name="port92")
     port80 = machine.add_device("port80", Port80())
     region = isa.map(port80, 0x80, 1, name="ioport80")
     region.set_passive_write(0)
@@ -213,13 +272,16 @@ def plug(machine, name, options):
     cls = device_class(name)
     if cls is None:
         raise UserError(f"-device {name}: there is no such device; -device help lists them")
-    if cls.BUS != "isa":
-        raise UserError(f"-device {name}: it is part of the board and cannot be added")
+    bus = {"isa": machine.isa, "pci": machine.pci}.get(cls.BUS)
+    if bus is None:
+        raise UserError(f"-device {name}: this machine has no PCI bus" if cls.BUS == "pci" else
+                        f"-device {name}: it is part of the board and cannot be added")
     device = cls.from_options(machine.clocks.vm, options)
     machine.add_device(name, device)
-    device.plug(machine.isa)
+    device.plug(bus)
 
 
 @machine_init
 def pc_machine_init():
+    qemu_register_machine(QEMUMachine("pc-1.0", "Standard PC (i440FX + PIIX)", pc_init_pci, alias="pc"))
     qemu_register_machine(QEMUMachine("isapc", "ISA-only PC", pc_init_isa, is_default=True))
