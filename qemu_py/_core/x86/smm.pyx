@@ -11,7 +11,6 @@ from qemu_py._core.cpu cimport (
     CR0_PG, CC_MASK, DF_MASK, CC_OP_EFLAGS, DESC_A, DESC_W, DESC_S, DESC_P, DESC_G, HF_CPL_MASK, HF_SMM,
     HF_INHIBIT_IRQ, EXCP06_ILLOP, EXCP_HLT, EXCP_NONE, EXCP_TRIPLE)
 from qemu_py._core.dispatch cimport cpu_smm_update
-from qemu_py._core.dispatch cimport cpu_smm_update
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
 from qemu_py._core.softmmu cimport ld_phys, st_phys
 from qemu_py._core.x86.control cimport cpu_x86_set_cr, cr4_reserved_bits
@@ -161,7 +160,6 @@ cdef int helper_rsm(CPUX86State *env) noexcept nogil:
     env.smbase = get(env, SAVE_SMBASE, 4)       # last: the map moves with it
     cpu_smm_update(env, False)
     env.nmi_blocked >>= 1
-    cpu_smm_update(env, False)
     cpu_x86_set_cr(env, cr0, place, cr4)
     set_dr7(env, rights)
     update_hflags(env)
