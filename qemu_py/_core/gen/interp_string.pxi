@@ -182,7 +182,10 @@ cdef uintptr_t op_lods32_flat(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_movs8(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_movs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 1)
+    cdef int status
+    if op.imm & 2 and movs_at_once(env, 1):
+        return op[1].fn(env, op + 1)
+    status = rep_movs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 1)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -191,7 +194,10 @@ cdef uintptr_t op_rep_movs8(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_stos8(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_stos(env, op.d & EA_A16, 1)
+    cdef int status
+    if op.imm & 2 and stos_at_once(env, 1):
+        return op[1].fn(env, op + 1)
+    status = rep_stos(env, op.d & EA_A16, 1)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -200,7 +206,10 @@ cdef uintptr_t op_rep_stos8(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_lods8(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_lods(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 1)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_lods(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 1)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -209,7 +218,10 @@ cdef uintptr_t op_rep_lods8(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_scas8(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_scas(env, op.d & EA_A16, 1, op.imm != 0)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_scas(env, op.d & EA_A16, 1, op.imm & 1)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -218,7 +230,10 @@ cdef uintptr_t op_rep_scas8(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_cmps8(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_cmps(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 1, op.imm != 0)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_cmps(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 1, op.imm & 1)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -227,7 +242,10 @@ cdef uintptr_t op_rep_cmps8(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_ins8(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_ins(env, op.d & EA_A16, 1)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_ins(env, op.d & EA_A16, 1)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -236,7 +254,10 @@ cdef uintptr_t op_rep_ins8(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_outs8(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_outs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 1)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_outs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 1)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -245,7 +266,10 @@ cdef uintptr_t op_rep_outs8(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_movs16(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_movs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 2)
+    cdef int status
+    if op.imm & 2 and movs_at_once(env, 2):
+        return op[1].fn(env, op + 1)
+    status = rep_movs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 2)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -254,7 +278,10 @@ cdef uintptr_t op_rep_movs16(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_stos16(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_stos(env, op.d & EA_A16, 2)
+    cdef int status
+    if op.imm & 2 and stos_at_once(env, 2):
+        return op[1].fn(env, op + 1)
+    status = rep_stos(env, op.d & EA_A16, 2)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -263,7 +290,10 @@ cdef uintptr_t op_rep_stos16(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_lods16(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_lods(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 2)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_lods(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 2)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -272,7 +302,10 @@ cdef uintptr_t op_rep_lods16(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_scas16(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_scas(env, op.d & EA_A16, 2, op.imm != 0)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_scas(env, op.d & EA_A16, 2, op.imm & 1)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -281,7 +314,10 @@ cdef uintptr_t op_rep_scas16(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_cmps16(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_cmps(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 2, op.imm != 0)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_cmps(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 2, op.imm & 1)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -290,7 +326,10 @@ cdef uintptr_t op_rep_cmps16(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_ins16(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_ins(env, op.d & EA_A16, 2)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_ins(env, op.d & EA_A16, 2)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -299,7 +338,10 @@ cdef uintptr_t op_rep_ins16(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_outs16(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_outs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 2)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_outs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 2)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -308,7 +350,10 @@ cdef uintptr_t op_rep_outs16(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_movs32(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_movs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 4)
+    cdef int status
+    if op.imm & 2 and movs_at_once(env, 4):
+        return op[1].fn(env, op + 1)
+    status = rep_movs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 4)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -317,7 +362,10 @@ cdef uintptr_t op_rep_movs32(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_stos32(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_stos(env, op.d & EA_A16, 4)
+    cdef int status
+    if op.imm & 2 and stos_at_once(env, 4):
+        return op[1].fn(env, op + 1)
+    status = rep_stos(env, op.d & EA_A16, 4)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -326,7 +374,10 @@ cdef uintptr_t op_rep_stos32(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_lods32(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_lods(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 4)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_lods(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 4)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -335,7 +386,10 @@ cdef uintptr_t op_rep_lods32(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_scas32(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_scas(env, op.d & EA_A16, 4, op.imm != 0)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_scas(env, op.d & EA_A16, 4, op.imm & 1)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -344,7 +398,10 @@ cdef uintptr_t op_rep_scas32(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_cmps32(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_cmps(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 4, op.imm != 0)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_cmps(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 4, op.imm & 1)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -353,7 +410,10 @@ cdef uintptr_t op_rep_cmps32(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_ins32(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_ins(env, op.d & EA_A16, 4)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_ins(env, op.d & EA_A16, 4)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:
@@ -362,7 +422,10 @@ cdef uintptr_t op_rep_ins32(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_rep_outs32(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef int status = rep_outs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 4)
+    cdef int status
+    if False:
+        return op[1].fn(env, op + 1)
+    status = rep_outs(env, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, op.d & EA_A16, 4)
     if status == REP_FAULT:
         return op_fault(env, op)
     if status == REP_AGAIN:

@@ -344,6 +344,41 @@ cdef uint32_t compare_block(uint8_t *a, uint8_t *b, uint32_t n, int size, int df
 
 
 # ---------------------------------------------------------------- REP
+cdef inline bint movs_at_once(CPUX86State *env, int size) noexcept nogil:
+    """REP MOVS upwards that lies in one page of RAM on both sides; False: nothing was done."""
+    cdef uint64_t count = env.regs[R_ECX]
+    cdef uint64_t length = count * size
+    cdef uint8_t *src
+    cdef uint8_t *dst
+    if count - 1 >= TARGET_PAGE_SIZE // size or env.df < 0:
+        return False
+    src = tlb_read_hit(env, env.regs[R_ESI], <int> length)
+    dst = host_rw(env, env.regs[R_EDI], <int> length)
+    if src == NULL or dst == NULL:
+        return False
+    if <uint64_t> (dst - src) >= length:        # dst below src, or no overlap
+        memmove(dst, src, length)
+    else:
+        copy_block(dst, src, <uint32_t> count, size, 1)
+    env.regs[R_ESI] = <uint32_t> (env.regs[R_ESI] + length)
+    env.regs[R_EDI] = <uint32_t> (env.regs[R_EDI] + length)
+    env.regs[R_ECX] = 0
+    return True
+
+cdef inline bint stos_at_once(CPUX86State *env, int size) noexcept nogil:
+    cdef uint64_t count = env.regs[R_ECX]
+    cdef uint64_t length = count * size
+    cdef uint8_t *dst
+    if count - 1 >= TARGET_PAGE_SIZE // size or env.df < 0:
+        return False
+    dst = host_rw(env, env.regs[R_EDI], <int> length)
+    if dst == NULL:
+        return False
+    fill_block(dst, <uint32_t> env.regs[R_EAX], <uint32_t> count, size)
+    env.regs[R_EDI] = <uint32_t> (env.regs[R_EDI] + length)
+    env.regs[R_ECX] = 0
+    return True
+
 cdef int rep_movs(CPUX86State *env, int seg, bint a16, int size) noexcept nogil:
     cdef uint32_t count = index_reg(env, R_ECX, a16)
     cdef uint32_t si, di, n

@@ -3,7 +3,7 @@
 F2h before MOVS, STOS, LODS, INS and OUTS repeats as F3h does. Arrays are indexed by size.
 """
 from libc.stdint cimport uint16_t
-from qemu_py._core.cpu cimport HF_AC, HF_FLAT_ES, IROp, R_ES
+from qemu_py._core.cpu cimport HF_AC, HF_TF, IROp, R_ES
 from qemu_py._core.ir.builder cimport *
 from qemu_py._core.ir.interp cimport EA_A16, EA_SEG_SHIFT
 from qemu_py._core.ir.table cimport *
@@ -32,6 +32,7 @@ cdef int trans_string(DisasContext *s) noexcept nogil:
     cdef int l = i.size >> 1
     cdef bint source = True     # [seg:(E)SI] is used
     cdef bint dest = True       # [ES:(E)DI] is used
+    cdef bint flat
     cdef StringOps *ops
     cdef IROp *op
     if i.id == I_MOVS:
@@ -55,11 +56,12 @@ cdef int trans_string(DisasContext *s) noexcept nogil:
         dest = False
     else:
         return 1
+    flat = (i.asz == 4 and not s.flags & (HF_AC | HF_TF) and (not source or segment_is_flat(s, i.seg))
+            and (not dest or segment_is_flat(s, R_ES)))
     if i.rep:
         op = emit(s, ops.rep[l])
-        op.imm = i.rep == 0xF3
-    elif (ops.flat[l] and i.asz == 4 and not s.flags & HF_AC
-            and (not source or segment_is_flat(s, i.seg)) and (not dest or segment_is_flat(s, R_ES))):
+        op.imm = (i.rep == 0xF3) | flat << 1
+    elif flat and ops.flat[l]:
         op = emit(s, ops.flat[l])
     else:
         op = emit(s, ops.once[l])
