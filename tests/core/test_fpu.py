@@ -195,6 +195,16 @@ def test_the_hosts_own_long_double_arithmetic_is_left_as_it_was(cpu):
     assert numpy.longdouble(1) / numpy.longdouble(3) == before
 
 
+def test_the_hosts_own_exception_flags_do_not_reach_the_guest(cpu):
+    numpy = pytest.importorskip("numpy")
+    run(cpu, FNCLEX)
+    with numpy.errstate(all="ignore"):
+        assert numpy.isinf(numpy.longdouble(1) / numpy.longdouble(0))
+        assert numpy.isfinite(numpy.longdouble(1) / numpy.longdouble(3))
+    run(cpu, FLD1, FLD1, FADDP, at(0xDD, 3))
+    assert state(cpu)["sw"] == 0
+
+
 # ---------------------------------------------------------------- the stack
 def test_a_push_on_a_full_stack_is_an_invalid_operation_with_c1(cpu):
     load(cpu, *[extended(1.0)] * 8)
