@@ -75,3 +75,27 @@ def test_the_mask_has_a_bit_for_each_client_and_listeners_hear_of_it(memory):
     assert region.dirty_log_mask == 0b1000
     region.set_log(False, DIRTY_MEMORY_MIGRATION)
     assert Trace.calls == [("start", "vram"), ("sync", "vram"), ("stop", "vram")]
+
+
+def test_the_code_client_is_independent_of_the_others():
+    """Resetting the display's bit must not lose the knowledge that a page holds code, nor the other way round."""
+    from qemu_py import CPU
+    code, data = 0x1000, 0x1800                 # one page
+    cpu = CPU("qemu32", ram=1 << 20)
+
+    def run(text):
+        cpu.write(0x4000, text + b"\xF4")
+        cpu.eip = 0x4000
+        cpu.run()
+
+    cpu.write(code, b"\x40\xC3")                # inc eax; ret
+    cpu.esp, cpu.eax, cpu.ebx = 0x8000, 0, data
+    call = b"\xE8" + (code - 0x4005 & 0xFFFFFFFF).to_bytes(4, "little")
+    run(call)
+    cpu.physmap.reset_dirty(code, PAGE, 1 << DIRTY_MEMORY_VGA)
+    run(b"\x89\x03")                            # mov [ebx],eax: beside the code
+    assert cpu.physmap.get_dirty(code, PAGE, 1 << DIRTY_MEMORY_VGA)
+    cpu.ebx = code
+    run(b"\xC6\x03\x48" + b"\xE8" + (code - 0x4008 & 0xFFFFFFFF).to_bytes(4, "little"))    # inc becomes dec
+    assert cpu.eax == 0
+    assert cpu.physmap.get_dirty(code, PAGE, 1 << DIRTY_MEMORY_MIGRATION)
