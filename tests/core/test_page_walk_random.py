@@ -110,12 +110,12 @@ def test_random_walks(pae, nxe, pse):
         va = rng.choice((0x00C00000, 0x3FE00000, 0x80000000, 0xFFC00000)) + rng.randrange(0x200000) & ~3
         pde_address, pte_address = walker.addresses(va)
         pde = random_entry(rng, pae, 0x30000)
-        if rng.random() < 0.3 and not (pae or pse):
-            pde |= PS                           # without PSE the bit means nothing
-        elif rng.random() < 0.3:
+        if rng.random() < 0.3 and (pae or pse):
             pde = random_entry(rng, pae, rng.choice((0, 0x00400000, 0x0A800000, 0x00C00000)) | PS)
             if rng.random() < 0.3:
                 pde |= 1 << rng.randrange(13, 21)
+        elif rng.random() < 0.3 and not pae and not pse:
+            pde |= PS                           # without PSE the bit means nothing
         pte = random_entry(rng, pae, rng.choice((rng.randrange(FRAME, RAM) & ~0xFFF, 0xFEE00000, 0x00100000)))
         if pae and rng.random() < 0.2:
             pte |= rng.randrange(16) << 32
