@@ -173,7 +173,7 @@ def function(name, row, flags, mode, cond=None):
     first = [f"if {row.props['first']}(env):", "    FAULT"] if "first" in row.props else []
     pre, post = [] if ea else first, []
     if ea:
-        kind, size, align = re.fullmatch(r"([a-z]+)(\d+)(?::(\d+))?", ea).groups()
+        kind, size, align = re.fullmatch(r"([a-z]+)(\d+)(?::(\d+|gp))?", ea).groups()
         write = int("w" in kind)
         pre.append("cdef uint64_t va")
         if kind == "rw":
@@ -181,7 +181,8 @@ def function(name, row, flags, mode, cond=None):
             pre += [f"cdef {kindtype} *p", f"cdef {kindtype} x, res", "cdef int64_t loaded"]
         pre += first
         if mode == "g":
-            check = f"ea_seg_align(env, op, {size}, {align}, {write})" if align else f"ea_seg(env, op, {size}, {write})"
+            check = (f"ea_seg_gp(env, op, {size}, {write})" if align == "gp" else
+                     f"ea_seg_align(env, op, {size}, {align}, {write})" if align else f"ea_seg(env, op, {size}, {write})")
             pre.append(f"if {check}:")
             if "unless" in row.props:
                 pre += [f"    if {row.props['unless']}(env, op):", "        return op[1].fn(env, op + 1)"]

@@ -110,7 +110,7 @@ cdef uintptr_t op_addps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_addps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -142,7 +142,7 @@ cdef uintptr_t op_addpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_addpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -238,7 +238,7 @@ cdef uintptr_t op_subps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_subps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -270,7 +270,7 @@ cdef uintptr_t op_subpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_subpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -366,7 +366,7 @@ cdef uintptr_t op_mulps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_mulps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -398,7 +398,7 @@ cdef uintptr_t op_mulpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_mulpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -494,7 +494,7 @@ cdef uintptr_t op_divps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_divps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -526,7 +526,7 @@ cdef uintptr_t op_divpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_divpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -730,7 +730,7 @@ cdef uintptr_t op_minps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_minps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -762,7 +762,7 @@ cdef uintptr_t op_minpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_minpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -858,7 +858,7 @@ cdef uintptr_t op_maxps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_maxps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -890,7 +890,7 @@ cdef uintptr_t op_maxpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_maxpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -986,7 +986,7 @@ cdef uintptr_t op_sqrtps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_sqrtps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1018,7 +1018,7 @@ cdef uintptr_t op_sqrtpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_sqrtpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)

@@ -78,7 +78,7 @@ cdef uintptr_t op_paddb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_paddb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -110,7 +110,7 @@ cdef uintptr_t op_paddw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_paddw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -142,7 +142,7 @@ cdef uintptr_t op_paddd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_paddd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -174,7 +174,7 @@ cdef uintptr_t op_paddq_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_paddq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -206,7 +206,7 @@ cdef uintptr_t op_paddsb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_paddsb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -238,7 +238,7 @@ cdef uintptr_t op_paddsw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_paddsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -270,7 +270,7 @@ cdef uintptr_t op_paddusb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_paddusb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -302,7 +302,7 @@ cdef uintptr_t op_paddusw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_paddusw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -334,7 +334,7 @@ cdef uintptr_t op_psubb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psubb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -366,7 +366,7 @@ cdef uintptr_t op_psubw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psubw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -398,7 +398,7 @@ cdef uintptr_t op_psubd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psubd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -430,7 +430,7 @@ cdef uintptr_t op_psubq_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psubq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -462,7 +462,7 @@ cdef uintptr_t op_psubsb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psubsb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -494,7 +494,7 @@ cdef uintptr_t op_psubsw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psubsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -526,7 +526,7 @@ cdef uintptr_t op_psubusb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psubusb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -558,7 +558,7 @@ cdef uintptr_t op_psubusw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psubusw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -638,7 +638,7 @@ cdef uintptr_t op_pavgb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pavgb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -670,7 +670,7 @@ cdef uintptr_t op_pavgw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pavgw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -702,7 +702,7 @@ cdef uintptr_t op_pmaddwd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pmaddwd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -734,7 +734,7 @@ cdef uintptr_t op_pmulhw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pmulhw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -766,7 +766,7 @@ cdef uintptr_t op_pmulhuw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pmulhuw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -798,7 +798,7 @@ cdef uintptr_t op_pmullw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pmullw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -830,7 +830,7 @@ cdef uintptr_t op_pmuludq_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pmuludq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -862,7 +862,7 @@ cdef uintptr_t op_pmaxsw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pmaxsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -894,7 +894,7 @@ cdef uintptr_t op_pmaxub_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pmaxub_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -926,7 +926,7 @@ cdef uintptr_t op_pminsw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pminsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -958,7 +958,7 @@ cdef uintptr_t op_pminub_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pminub_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -990,7 +990,7 @@ cdef uintptr_t op_psadbw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psadbw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1070,7 +1070,7 @@ cdef uintptr_t op_pand_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pand_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1102,7 +1102,7 @@ cdef uintptr_t op_pandn_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pandn_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1134,7 +1134,7 @@ cdef uintptr_t op_por_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_por_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1166,7 +1166,7 @@ cdef uintptr_t op_pxor_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pxor_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1198,7 +1198,7 @@ cdef uintptr_t op_andps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_andps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1230,7 +1230,7 @@ cdef uintptr_t op_andnps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_andnps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1262,7 +1262,7 @@ cdef uintptr_t op_orps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_orps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1294,7 +1294,7 @@ cdef uintptr_t op_xorps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_xorps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1326,7 +1326,7 @@ cdef uintptr_t op_andpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_andpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1358,7 +1358,7 @@ cdef uintptr_t op_andnpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_andnpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1390,7 +1390,7 @@ cdef uintptr_t op_orpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_orpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1422,7 +1422,7 @@ cdef uintptr_t op_xorpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_xorpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1490,7 +1490,7 @@ cdef uintptr_t op_pcmpeqb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pcmpeqb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1522,7 +1522,7 @@ cdef uintptr_t op_pcmpeqw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pcmpeqw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1554,7 +1554,7 @@ cdef uintptr_t op_pcmpeqd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pcmpeqd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1586,7 +1586,7 @@ cdef uintptr_t op_pcmpgtb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pcmpgtb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1618,7 +1618,7 @@ cdef uintptr_t op_pcmpgtw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pcmpgtw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1650,7 +1650,7 @@ cdef uintptr_t op_pcmpgtd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pcmpgtd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1682,7 +1682,7 @@ cdef uintptr_t op_packsswb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_packsswb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1714,7 +1714,7 @@ cdef uintptr_t op_packssdw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_packssdw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1746,7 +1746,7 @@ cdef uintptr_t op_packuswb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_packuswb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1830,7 +1830,7 @@ cdef uintptr_t op_punpcklbw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_punpcklbw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1862,7 +1862,7 @@ cdef uintptr_t op_punpcklwd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_punpcklwd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1894,7 +1894,7 @@ cdef uintptr_t op_punpckldq_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_punpckldq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1926,7 +1926,7 @@ cdef uintptr_t op_punpcklqdq_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_punpcklqdq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1958,7 +1958,7 @@ cdef uintptr_t op_punpckhbw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_punpckhbw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -1990,7 +1990,7 @@ cdef uintptr_t op_punpckhwd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_punpckhwd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2022,7 +2022,7 @@ cdef uintptr_t op_punpckhdq_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_punpckhdq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2054,7 +2054,7 @@ cdef uintptr_t op_punpckhqdq_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_punpckhqdq_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2086,7 +2086,7 @@ cdef uintptr_t op_unpcklps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_unpcklps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2118,7 +2118,7 @@ cdef uintptr_t op_unpckhps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_unpckhps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2150,7 +2150,7 @@ cdef uintptr_t op_unpcklpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_unpcklpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2182,7 +2182,7 @@ cdef uintptr_t op_unpckhpd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_unpckhpd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2214,7 +2214,7 @@ cdef uintptr_t op_movlhps_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_movlhps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2294,7 +2294,7 @@ cdef uintptr_t op_pshufb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pshufb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2326,7 +2326,7 @@ cdef uintptr_t op_phaddw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_phaddw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2358,7 +2358,7 @@ cdef uintptr_t op_phaddd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_phaddd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2390,7 +2390,7 @@ cdef uintptr_t op_phaddsw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_phaddsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2422,7 +2422,7 @@ cdef uintptr_t op_phsubw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_phsubw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2454,7 +2454,7 @@ cdef uintptr_t op_phsubd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_phsubd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2486,7 +2486,7 @@ cdef uintptr_t op_phsubsw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_phsubsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2518,7 +2518,7 @@ cdef uintptr_t op_pmaddubsw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pmaddubsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2550,7 +2550,7 @@ cdef uintptr_t op_pmulhrsw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_pmulhrsw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2582,7 +2582,7 @@ cdef uintptr_t op_psignb_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psignb_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2614,7 +2614,7 @@ cdef uintptr_t op_psignw_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psignw_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -2646,7 +2646,7 @@ cdef uintptr_t op_psignd_m(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_psignd_m_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)

@@ -14,7 +14,7 @@ cdef uintptr_t op_ldx16_al(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_ldx16_al_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 0):
+    if ea_seg_gp(env, op, 16, 0):
         return op_fault(env, op)
     va = env.a0
     p = host_r(env, va, 16)
@@ -78,7 +78,7 @@ cdef uintptr_t op_stx16_al(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_stx16_al_g(CPUX86State *env, IROp *op) noexcept nogil:
     cdef uint8_t *p
     cdef uint64_t va
-    if ea_seg_align(env, op, 16, 1, 1):
+    if ea_seg_gp(env, op, 16, 1):
         return op_fault(env, op)
     va = env.a0
     p = host_rw(env, va, 16)

@@ -5,10 +5,10 @@ of them last, and it goes on to the next op.
 """
 from qemu_py._core.cpu cimport EXCP0D_GPF
 from qemu_py._core.ir.builder cimport xmmt_off
-from qemu_py._core.ir.interp cimport op_fault, r32, r64
+from qemu_py._core.ir.interp cimport EA_SEG_MASK, EA_SEG_SHIFT, ea_offset, op_fault, r32, r64
 from qemu_py._core.softmmu cimport ld32, ld64, ld128, st32, st64, st128
 from qemu_py._core.x86.simd cimport *
-from qemu_py._core.x86.state cimport raise_exception_err
+from qemu_py._core.x86.state cimport raise_exception_err, segment_check
 
 
 cdef inline int misaligned(CPUX86State *env, uint64_t va) noexcept nogil:
@@ -16,6 +16,13 @@ cdef inline int misaligned(CPUX86State *env, uint64_t va) noexcept nogil:
     if va & 15:
         return raise_exception_err(env, EXCP0D_GPF, 0)
     return 0
+
+
+cdef int ea_seg_gp(CPUX86State *env, IROp *op, uint32_t size, int write) noexcept nogil:
+    cdef int seg = (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT
+    cdef uint32_t offset = ea_offset(env, op)
+    env.a0 = <uint32_t> (env.segs[seg].base + offset)
+    return misaligned(env, env.a0) or segment_check(env, seg, offset, size, write)
 
 
 cdef uintptr_t slow_ld16(CPUX86State *env, IROp *op, uint64_t va) noexcept nogil:
