@@ -24,6 +24,7 @@ class Parse:
     serials: list = field(default_factory=list)         # texts of -serial
     debugcons: list = field(default_factory=list)
     devices: list = field(default_factory=list)
+    globals: dict = field(default_factory=dict)         # (device, property) -> text
     nographic: bool = False
     display: str = "none"
     log_items: str = ""
@@ -182,6 +183,20 @@ def opt_device(parse, text):
     parse.devices.append((name, dict(properties)))
 
 
+def opt_global(parse, text):
+    from qemu_py import devices
+    m = re.fullmatch(r"([^.=,]+)\.([^=]+)=(.*)", text) or re.fullmatch(r"driver=([^,]*),property=([^,]*),value=(.*)", text)
+    if not m:
+        raise UserError(f"-global {text}: write -global DEVICE.PROPERTY=VALUE")
+    cls = devices.device_class(m[1])
+    if cls is None:
+        raise UserError(f"-global {text}: there is no device '{m[1]}'; -device help lists them")
+    if m[2] not in cls.PROPERTIES:
+        raise UserError(f"-global {text}: {m[1]} has no property '{m[2]}'"
+                        f" (it has: {', '.join(sorted(cls.PROPERTIES)) or 'none'})")
+    parse.globals[m[1], m[2]] = m[3]
+
+
 def opt_d(parse, text):
     from qemu_py.util import log
     if text in ("help", "?"):
@@ -222,6 +237,7 @@ OPTIONS = (
     Option("nographic", "", "no screen; the first serial port is stdio", opt_nographic),
     Option("vga", "TYPE", "display adapter: std (its text window) or none", opt_vga),
     Option("device", "NAME[,PROP=VALUE...]", "add a device; help lists them, NAME,help its properties", opt_device),
+    Option("global", "DEVICE.PROPERTY=VALUE", "a property's default for every device of that name", opt_global),
     Option("name", "TEXT", "a name for the guest", set_text("name")),
     Option("no-reboot", "", "exit instead of rebooting", set_true("no_reboot")),
     Option("no-shutdown", "", "stop instead of exiting when the guest shuts down", set_true("no_shutdown")),
@@ -289,4 +305,5 @@ def machine_config(parse):
         for name in ("append", "initrd"):
             if name in settings:
                 raise UserError(f"-{name}: only allowed together with -kernel")
-    return MachineConfig(serials=opened[0], debugcons=opened[1], devices=parse.devices, **settings)
+    return MachineConfig(serials=opened[0], debugcons=opened[1], devices=parse.devices, globals=parse.globals,
+                         **settings)

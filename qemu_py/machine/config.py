@@ -20,6 +20,7 @@ class MachineConfig:
     serials: list = field(default_factory=list)         # character devices, None for an absent port
     debugcons: list = field(default_factory=list)
     devices: list = field(default_factory=list)         # (name, {property: text})
+    globals: dict = field(default_factory=dict)         # (device, property) -> text: defaults of -global
     vga: str = "std"
     name: str = ""
     no_reboot: bool = False

@@ -219,7 +219,8 @@ def pc_basic_device_init(machine):
     for chardev in config.debugcons:
         if chardev is not None:
             machine.add_chardev(chardev)
-            console = device_class("isa-debugcon")(clock, chardev=chardev)
+            console = new_device(machine, device_class("isa-debugcon"))
+            console.chardev = chardev
             machine.add_device("isa-debugcon", console).plug(isa)
 
 
@@ -276,9 +277,15 @@ def plug(machine, name, options):
     if bus is None:
         raise UserError(f"-device {name}: this machine has no PCI bus" if cls.BUS == "pci" else
                         f"-device {name}: it is part of the board and cannot be added")
-    device = cls.from_options(machine.clocks.vm, options)
+    device = new_device(machine, cls, options)
     machine.add_device(name, device)
     device.plug(bus)
+
+
+def new_device(machine, cls, options=()):
+    """A device with the properties that -global and -device give it."""
+    defaults = {prop: text for (name, prop), text in machine.config.globals.items() if name == cls.NAME}
+    return cls.from_options(machine.clocks.vm, {**defaults, **dict(options)})
 
 
 @machine_init
