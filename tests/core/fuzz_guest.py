@@ -26,18 +26,24 @@ SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 class Instructions:
     """Guest code: uniform bytes, or instructions of the opcode tables, the privileged ones too."""
 
+    POOL = 1 << 17
+
     def __init__(self):
         from tests.core.oracle import instructions
-        self.encode = instructions.encode
-        self.forms = [instructions.Form(row) for row in instructions.gen_decode.load_rows()]
+        pick = random.Random("instructions")
+        forms = [instructions.Form(row) for row in instructions.gen_decode.load_rows()]
+        self.pools = {}
+        for code32 in (False, True):
+            out = bytearray()
+            while len(out) < self.POOL:
+                out += instructions.encode(pick.choice(forms), pick, code32 if pick.random() < 0.95 else not code32).code
+            self.pools[code32] = bytes(out)
 
     def bytes(self, pick, size, code32):
         if pick.random() < 0.3:
             return pick.randbytes(size)
-        out = bytearray()
-        while len(out) < size:
-            out += self.encode(pick.choice(self.forms), pick, code32 if pick.random() < 0.95 else not code32).code
-        return bytes(out[:size])
+        first = pick.randrange(self.POOL - size)
+        return self.pools[code32][first:first + size]
 
 
 class Guest:
@@ -46,7 +52,7 @@ class Guest:
         self.pick = pick
         self.accesses = 0
         self.cpu = qemu_py.CPU(pick.choice(["486", "pentium", "pentium2", "pentium3", "qemu32"]), ram=ram, mode=mode,
-                               on_access=self.access if mmio else None, on_port=self.port, deliver=pick.random() < 0.8)
+                               on_access=self.access if mmio or pick.random() < 0.4 else None, on_port=self.port, deliver=pick.random() < 0.8)
         self.code = code
         self.ram = ram
         pages = [pick.randrange(ram >> 12) << 12 for _ in range(6)]
@@ -183,13 +189,14 @@ class Guest:
             result = cpu.run(steps=min(steps, left))
             check(cpu, result, steps)
             left -= max(1, result.steps)
-            if result.reason in ("triple fault", "stopped", "unmapped"):
+            if result.reason in ("triple fault", "stopped"):
                 return result
             if result.reason == "hlt":
                 cpu.interrupt(pick.choice([0x200, 0x200, 0x40]))     # NMI, SMI
                 left -= 50
-            if result.reason == "exception":
+            if result.reason in ("exception", "unmapped"):
                 cpu.eip = pick.choice(self.pages) + pick.randrange(4096)
+                cpu.set(pick.choice(["esp", "ebp", "esi", "edi", "eax", "ecx", "edx", "ebx"]), self.value())
                 left -= 20
             if pick.random() < 0.02:
                 cpu.interrupt(pick.choice([0x200, 0x40]))
