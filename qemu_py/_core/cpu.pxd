@@ -342,6 +342,7 @@ cdef struct TBContext:          # owner: tb.pyx; shared by all CPUs of a machine
     uint32_t tb_flush_count
     uint32_t tb_phys_invalidate_count
     uint32_t tb_invalidated_flag
+    uint32_t user_mode                  # a store to code drops the whole page (tb_invalidate_phys_page)
     uint64_t tb_gen_count               # translations so far
     uint64_t tb_gen_insns
     # softmmu.pyx lies below tb.pyx and calls it through these

@@ -384,6 +384,8 @@ cdef class VCPU:
     def single_step(self):
         """Run one instruction (or deliver one exception); the reason as exec() gives it."""
         self.env.singlestep_enabled = 1
+        if self.env.icount_budget <= 0:
+            self.env.icount_budget = 1
         try:
             return self.exec()
         finally:
@@ -396,6 +398,10 @@ cdef class VCPU:
 
     def tlb_flush(self):
         tlb_flush(self.env)
+
+    def set_user_mode(self, bint on):
+        """User mode's way with self-modifying code: a store to a page of code drops all of the page."""
+        self.env.tbx.user_mode = on
 
     def set_log_mask(self, uint32_t mask):
         """Which categories of the log this CPU writes (qemu_py.util.log)."""

@@ -99,6 +99,8 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
             e = env.exception_index
             if e < EXCP_INTERRUPT:
                 if env.bare == BARE_RETURN:
+                    if env.exception_is_int:
+                        env.eip = env.exception_next_eip
                     return e
                 do_pending_exception(env)
                 if env.singlestep_enabled and env.exception_index == EXCP_NONE:

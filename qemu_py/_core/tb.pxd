@@ -6,6 +6,7 @@ cdef PageDesc *page_find(AddressSpaceDispatch *d, uint64_t ram_addr) noexcept no
 # A store of `size` bytes at ram_addr on a page with the CODE dirty flag clear. Invalidates the TBs
 # that it hits. Nonzero: it hits env.current_tb, nothing was done; EXCP_RESTART is pending.
 cdef int tb_invalidate_phys_page_fast(CPUX86State *env, uint64_t ram_addr, uint32_t size) noexcept nogil
+cdef int tb_invalidate_phys_page(CPUX86State *env, uint64_t ram_addr) noexcept nogil
 # The same for writes that do not come from an instruction of env (DMA, debugger, other CPUs).
 cdef void tb_invalidate_phys_page_range(TBContext *tbx, AddressSpaceDispatch *d, uint64_t start, uint64_t end) noexcept nogil
 cdef void tb_phys_invalidate(TBContext *tbx, AddressSpaceDispatch *d, TranslationBlock *tb) noexcept nogil

@@ -242,6 +242,8 @@ cdef int tb_invalidate_phys_page_fast(CPUX86State *env, uint64_t ram_addr, uint3
     cdef int n
     if p == NULL:
         return 0
+    if env.tbx.user_mode:
+        return tb_invalidate_phys_page(env, ram_addr)
     if p.code_bitmap == NULL and p.first_tb != NULL:
         p.code_write_count += 1
         if p.code_write_count >= SMC_BITMAP_USE_THRESHOLD:
@@ -263,6 +265,18 @@ cdef int tb_invalidate_phys_page_fast(CPUX86State *env, uint64_t ram_addr, uint3
                     env.exception_index = EXCP_RESTART
                     return 1
     tb_invalidate_phys_page_range(env.tbx, env.dispatch, ram_addr, ram_addr + size)
+    return 0
+
+
+cdef int tb_invalidate_phys_page(CPUX86State *env, uint64_t ram_addr) noexcept nogil:
+    """User mode: the write-protected page of ram_addr was hit; all its TBs go. Nonzero: the running
+    TB is one of them, nothing was done; EXCP_RESTART is pending."""
+    cdef TranslationBlock *tb = env.current_tb
+    cdef uint64_t page = ram_addr & TARGET_PAGE_MASK
+    if tb != NULL and not tb.cflags & CF_NOCACHE and (tb.page_addr[0] == page or tb.page_addr[1] == page):
+        env.exception_index = EXCP_RESTART
+        return 1
+    tb_invalidate_phys_page_range(env.tbx, env.dispatch, page, page + TARGET_PAGE_SIZE)
     return 0
 
 

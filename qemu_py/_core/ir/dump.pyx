@@ -1,22 +1,29 @@
 """IR as text, and the log of -d in_asm, op, exec and cpu."""
 from libc.stdint cimport uint8_t, uint64_t
 from qemu_py._core.cpu cimport *
-from qemu_py._core.dispatch cimport CPU_LOG_EXEC, CPU_LOG_TB_CPU, CPU_LOG_TB_IN_ASM, CPU_LOG_TB_OP
+from qemu_py._core.dispatch cimport PhysMap, CPU_LOG_EXEC, CPU_LOG_TB_CPU, CPU_LOG_TB_IN_ASM, CPU_LOG_TB_OP
 from qemu_py._core.flags cimport cpu_get_eflags
 from qemu_py._core.ir.table cimport OPP_EA, op_table
 from qemu_py._core.softmmu cimport get_page_addr_code
 from qemu_py._core.x86.mxcsr cimport sse_leave
 
-cdef object tracer = None       # (category, text or (pc, bytes, bits)) -> None
+cdef object tracer = None       # (category, text or (pc, bytes, bits)) -> None; None: the log
 cdef list REGISTERS = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"]
 cdef list HIGH = ["ah", "ch", "dh", "bh"]
 cdef list SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs"]
 
 
 def set_tracer(fn):
-    """Who gets the trace of translated and executed blocks: fn(category, payload)."""
+    """Who gets the trace of translated and executed blocks: fn(category, payload); None: the log."""
     global tracer
     tracer = fn
+
+
+cdef object get_tracer():
+    if tracer is None:
+        from qemu_py.util import disas
+        set_tracer(disas.trace)
+    return tracer
 
 
 cdef str operand(uint32_t offset):
@@ -79,14 +86,20 @@ cdef bytes guest_bytes(CPUX86State *env, TranslationBlock *tb):
     return bytes(out)
 
 
+cdef void keep_exception(CPUX86State *env, object error) noexcept:
+    cdef PhysMap physmap = <PhysMap> env.dispatch.owner
+    if physmap.pending_exception is None:
+        physmap.pending_exception = error
+    env.stop_request = env.exit_request = 1
+
+
 cdef void trace_translated(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     sse_leave(env)
     with gil:
-        if tracer is None:
-            return
         try:
+            fn = get_tracer()
             if env.log_mask & CPU_LOG_TB_IN_ASM:
-                tracer(CPU_LOG_TB_IN_ASM, (tb.pc, guest_bytes(env, tb), 32 if tb.flags & HF_CS32 else 16))
+                fn(CPU_LOG_TB_IN_ASM, (tb.pc, guest_bytes(env, tb), 32 if tb.flags & HF_CS32 else 16))
             if env.log_mask & CPU_LOG_TB_OP:
                 lines = [f"OP: {tb.pc:#010x} ({tb.icount} instructions)"]
                 last = -1
@@ -95,9 +108,9 @@ cdef void trace_translated(CPUX86State *env, TranslationBlock *tb) noexcept nogi
                         last = tb.ir[i].pc_off
                         lines.append(f" ---- {tb.pc + last:#010x}")
                     lines.append(" " + dump_op(tb, i))
-                tracer(CPU_LOG_TB_OP, "\n".join(lines) + "\n")
-        except Exception as e:      # the log must not stop the guest
-            tracer(CPU_LOG_TB_OP, f"trace: {e!r}")
+                fn(CPU_LOG_TB_OP, "\n".join(lines) + "\n")
+        except Exception as e:      # the log must not stop the guest: whoever runs the CPU raises it
+            keep_exception(env, e)
 
 
 def format_state(get, eflags_name="eflags"):
@@ -123,12 +136,11 @@ cdef str state_text(CPUX86State *env):
 cdef void trace_exec(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     sse_leave(env)
     with gil:
-        if tracer is None:
-            return
         try:
+            fn = get_tracer()
             if env.log_mask & CPU_LOG_EXEC:
-                tracer(CPU_LOG_EXEC, f"Trace {env.cpu_index}: {tb.pc:08x}")
+                fn(CPU_LOG_EXEC, f"Trace {env.cpu_index}: {tb.pc:08x}")
             if env.log_mask & CPU_LOG_TB_CPU:
-                tracer(CPU_LOG_TB_CPU, state_text(env))
+                fn(CPU_LOG_TB_CPU, state_text(env))
         except Exception as e:
-            tracer(CPU_LOG_EXEC, f"trace: {e!r}")
+            keep_exception(env, e)
