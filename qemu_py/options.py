@@ -26,7 +26,6 @@ class Parse:
     devices: list = field(default_factory=list)
     globals: dict = field(default_factory=dict)         # (device, property) -> text
     nographic: bool = False
-    display: str = "none"
     log_items: str = ""
     log_file: str = None
 
@@ -145,7 +144,6 @@ def opt_display(parse, text):
         raise Quit("Available display backends:\nnone\n")
     if text != "none":
         raise UserError(f"-display {text}: this display is not available (there is: none)")
-    parse.display = text
 
 
 def opt_nographic(parse, text):

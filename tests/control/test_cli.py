@@ -198,10 +198,19 @@ def test_a_signal_ends_any_guest(kernel, code, number):
         assert f"terminating on signal {int(number)}".encode() in process.stderr.read()
 
 
+def handles(process, number):
+    """Has the process a handler for the signal yet?"""
+    with open(f"/proc/{process.pid}/status") as f:
+        caught = next(line for line in f if line.startswith("SigCgt:"))
+    return int(caught.split()[1], 16) >> (number - 1) & 1
+
+
 def test_a_paused_machine_runs_nothing_and_ends_on_a_signal(kernel):
     needs_the_cpu()
     with subprocess.Popen([sys.executable, "-m", "qemu_py", "-S", "-debugcon", "stdio", "-kernel", str(kernel(SPIN))],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not handles(process, signal.SIGTERM):
+            assert process.poll() is None
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.5)
         process.terminate()
