@@ -44,12 +44,54 @@ def flat(access):
     return descriptor(0, 0xFFFFF, access)
 
 
-class Stage:
-    """`cpl` is where run() starts; `ldt`, `tss16` choose other surroundings."""
+class Stopped:
+    """Why an uncounted CPU stopped, in the words of CPU.run's result."""
 
-    def __init__(self, model="qemu32", ram=1 << 20, on_port=None):
+    def __init__(self, number):
+        from qemu_py._core import cpu_face
+        self.reason = {cpu_face.EXIT_HLT: "hlt", cpu_face.EXIT_TRIPLE: "triple fault"}.get(number, number)
+
+
+class UncountedCPU:
+    """A CPU as a machine runs it: blocks are not cut for the sake of counting instructions."""
+
+    def __init__(self, model, ram, on_port=None):
+        import mmap
+
+        from qemu_py._core.cpu_face import VCPU
+        from qemu_py._core.dispatch import PhysMap
+        physmap, memory = PhysMap(), mmap.mmap(-1, ram)
+        physmap.add_ram(0, memory)
+        physmap.map_ram(0, ram, 0)
+        if on_port is not None:
+            physmap.map_ports(0, 65536, physmap.add_slot(lambda port, n: on_port(port, n, False, 0) or 0,
+                                                         lambda port, value, n: on_port(port, n, True, value)))
+        self.__dict__.update(vcpu=VCPU(model, physmap), memory=memory)
+        self.cr0 |= 1
+
+    def read(self, address, size):
+        return self.memory[address:address + size]
+
+    def write(self, address, data):
+        self.memory[address:address + len(data)] = bytes(data)
+
+    def run(self, steps=None):
+        return Stopped(self.vcpu.exec())
+
+    def __getattr__(self, name):
+        return getattr(self.vcpu, name)
+
+    def __setattr__(self, name, value):
+        setattr(self.vcpu, name, value)
+
+
+class Stage:
+    """A CPU, a GDT, an IDT, a TSS. `counted=False`: code runs as in a machine, `steps` mean nothing."""
+
+    def __init__(self, model="qemu32", ram=1 << 20, on_port=None, counted=True):
         from qemu_py import CPU
-        self.cpu = cpu = CPU(model, ram=ram, deliver=True, on_port=on_port)
+        self.cpu = cpu = (CPU(model, ram=ram, deliver=True, on_port=on_port) if counted
+                          else UncountedCPU(model, ram, on_port))
         self.set_gdt(0, bytes(8))
         self.set_gdt(CODE0, flat(A_CODE))
         self.set_gdt(DATA0, flat(A_DATA))

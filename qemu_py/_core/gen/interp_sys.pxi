@@ -16,6 +16,15 @@ cdef uintptr_t op_load_ss(CPUX86State *env, IROp *op) noexcept nogil:
     env.eip = <uint64_t> op.imm
     return lookup_tb_ptr(env)
 
+cdef uintptr_t op_load_ss_in_tb(CPUX86State *env, IROp *op) noexcept nogil:
+    if helper_load_seg(env, R_SS, r16(env, op.a)):
+        return op_fault(env, op)
+    if env.hflags != env.current_tb.flags:
+        env.hflags |= HF_INHIBIT_IRQ
+        env.eip = <uint64_t> op.imm
+        return lookup_tb_ptr(env)
+    return op[1].fn(env, op + 1)
+
 cdef uintptr_t op_pop_seg(CPUX86State *env, IROp *op) noexcept nogil:
     if helper_pop_seg(env, op.a, op.b):
         return op_fault(env, op)
@@ -30,6 +39,15 @@ cdef uintptr_t op_pop_ss(CPUX86State *env, IROp *op) noexcept nogil:
     env.hflags |= HF_INHIBIT_IRQ
     env.eip = <uint64_t> op.imm
     return lookup_tb_ptr(env)
+
+cdef uintptr_t op_pop_ss_in_tb(CPUX86State *env, IROp *op) noexcept nogil:
+    if helper_pop_seg(env, R_SS, op.b):
+        return op_fault(env, op)
+    if env.hflags != env.current_tb.flags:
+        env.hflags |= HF_INHIBIT_IRQ
+        env.eip = <uint64_t> op.imm
+        return lookup_tb_ptr(env)
+    return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_load_far(CPUX86State *env, IROp *op) noexcept nogil:
     if helper_load_seg(env, op.b, r16(env, T1)):
@@ -199,6 +217,16 @@ cdef uintptr_t op_sti(CPUX86State *env, IROp *op) noexcept nogil:
     if env.hflags != env.current_tb.flags or env.exit_request:
         env.eip = <uint64_t> op.imm
         return lookup_tb_ptr(env)
+    return op[1].fn(env, op + 1)
+
+cdef uintptr_t op_sti_in_tb(CPUX86State *env, IROp *op) noexcept nogil:
+    if helper_sti(env):
+        return op_fault(env, op)
+    if env.hflags & HF_INHIBIT_IRQ:
+        if env.interrupt_request:
+            env.eip = <uint64_t> op.imm
+            return lookup_tb_ptr(env)
+        env.hflags &= ~<uint32_t> HF_INHIBIT_IRQ
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_hlt(CPUX86State *env, IROp *op) noexcept nogil:
@@ -541,8 +569,10 @@ cdef uintptr_t op_wrmsr(CPUX86State *env, IROp *op) noexcept nogil:
 cdef void register_sys_ops(OpInfo *t) noexcept:
     set_op(t, OP_load_seg, op_load_seg, b"load_seg", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_load_ss, op_load_ss, b"load_ss", OPP_FAULTS | OPP_END, 0, 0, 0)
+    set_op(t, OP_load_ss_in_tb, op_load_ss_in_tb, b"load_ss_in_tb", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_pop_seg, op_pop_seg, b"pop_seg", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_pop_ss, op_pop_ss, b"pop_ss", OPP_FAULTS | OPP_END, 0, 0, 0)
+    set_op(t, OP_pop_ss_in_tb, op_pop_ss_in_tb, b"pop_ss_in_tb", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_load_far, op_load_far, b"load_far", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_selector16, op_selector16, b"selector16", OPP_PURE, 0, 0, 0)
     set_op(t, OP_selector32, op_selector32, b"selector32", OPP_PURE, 0, 0, 0)
@@ -565,6 +595,7 @@ cdef void register_sys_ops(OpInfo *t) noexcept:
     set_op(t, OP_cli, op_cli, b"cli", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_cli0, op_cli0, b"cli0", 0, 0, 0, 0)
     set_op(t, OP_sti, op_sti, b"sti", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_sti_in_tb, op_sti_in_tb, b"sti_in_tb", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_hlt, op_hlt, b"hlt", OPP_FAULTS | OPP_END, 0, 0, 0)
     set_op(t, OP_check_io_imm, op_check_io_imm, b"check_io_imm", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_check_io_dx, op_check_io_dx, b"check_io_dx", OPP_FAULTS, 0, 0, 0)

@@ -17,7 +17,7 @@ from qemu_py._core.softmmu cimport ld16_k, ld32_k, ld8_k
 from qemu_py._core.x86.debug cimport DR7_GD
 from qemu_py._core.x86.seg cimport (
     Stack, XFER_OK, XFER_FAULT, XFER_LATE, SYS_INT16, SYS_INT32, SYS_TRAP16, SYS_TRAP32, SYS_TASK_GATE,
-    current_stack, desc_dpl, desc_flags, desc_limit, desc_type, fill_from_desc, inner_stack, load_descriptor,
+    current_stack, desc_dpl, desc_flags, desc_limit, desc_type, fill_from_desc, inner_stack, ld64_k, load_descriptor,
     load_seg_null, load_seg_real, load_seg_vm86, push_frame, set_accessed, set_sp)
 from qemu_py._core.x86.state cimport cpu_cpl, raise_exception_err, update_hflags
 from qemu_py._core.x86.task cimport SWITCH_CALL, task_transfer
@@ -89,17 +89,11 @@ cdef int read_gate(CPUX86State *env, int vector, int is_int, uint32_t ext, uint6
     """The IDT's descriptor, with its own checks. Nonzero: fault pending."""
     cdef uint32_t error = <uint32_t> vector * 8 + 2 + ext
     cdef uint64_t va = <uint32_t> (env.idt_base + vector * 8)
-    cdef int64_t low, high
     cdef uint32_t kind
     if <uint32_t> vector * 8 + 7 > env.idt_limit:
         return gp(env, error)
-    low = ld32_k(env, va)
-    if low < 0:
+    if ld64_k(env, va, gate):
         return 1
-    high = ld32_k(env, <uint32_t> (va + 4))
-    if high < 0:
-        return 1
-    gate[0] = <uint64_t> low | <uint64_t> high << 32
     kind = desc_type(gate[0])
     if (kind != SYS_INT32 and kind != SYS_TRAP32 and kind != SYS_TASK_GATE and kind != SYS_INT16
             and kind != SYS_TRAP16):

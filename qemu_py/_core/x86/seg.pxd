@@ -1,8 +1,8 @@
 """Selectors, descriptors and stacks: what every protected transfer is made of (seg.pyx)."""
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from qemu_py._core.cpu cimport (CPUX86State, CPUTLBEntry, SegmentCache, TARGET_PAGE_BITS, TARGET_PAGE_MASK,
-                                CPU_TLB_SIZE, DESC_G, R_ESP)
-from qemu_py._core.softmmu cimport ld_slow, st_slow
+                                CPU_TLB_SIZE, DESC_G, R_ESP, MMU_KERNEL_IDX)
+from qemu_py._core.softmmu cimport ld64_slow, ld_slow
 from qemu_py._core.x86.state cimport fill_seg_cache
 
 # What the helpers of control transfers return.
@@ -57,6 +57,15 @@ cdef inline int64_t ld_idx(CPUX86State *env, uint64_t va, int size, int mmu_idx)
             return (<uint32_t *> <uintptr_t> (e.addend + va))[0]
         return (<uint16_t *> <uintptr_t> (e.addend + va))[0]
     return ld_slow(env, va, size, mmu_idx)
+
+
+cdef inline int ld64_k(CPUX86State *env, uint64_t va, uint64_t *out) noexcept nogil:
+    """A descriptor or a gate, with supervisor rights. Nonzero: fault pending."""
+    cdef CPUTLBEntry *e = &env.tlb[MMU_KERNEL_IDX][(va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1)]
+    if e.addr_read == (((va + 7) & TARGET_PAGE_MASK) | env.tlb_epoch):
+        out[0] = (<uint64_t *> <uintptr_t> (e.addend + va))[0]
+        return 0
+    return ld64_slow(env, va, out, MMU_KERNEL_IDX)
 
 
 # ---- stacks

@@ -82,7 +82,21 @@ cdef int push_frame(CPUX86State *env, Stack *stack, const uint32_t *values, int 
 cdef int pop_frame(CPUX86State *env, Stack *stack, uint32_t *values, int n, int size, uint32_t skip) noexcept nogil:
     cdef uint32_t sp = stack.sp + skip
     cdef int64_t loaded
+    cdef uint64_t va
+    cdef uint8_t *host
+    cdef CPUTLBEntry *e
     cdef int i
+    sp &= stack.mask
+    va = <uint32_t> (stack.ss.base + sp)
+    e = &env.tlb[stack.mmu_idx][(va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1)]
+    # As a rule the frame lies in one page and within the limits.
+    if (e.addr_read == (((va + n * size - 1) & TARGET_PAGE_MASK) | env.tlb_epoch) and <int64_t> sp >= stack.ss.lo
+            and <int64_t> sp + n * size - 1 <= stack.ss.hi_read and not env.hflags & HF_AC):
+        host = <uint8_t *> <uintptr_t> (e.addend + va)
+        for i in range(n):
+            values[i] = (<uint32_t *> host)[i] if size == 4 else (<uint16_t *> host)[i]
+        stack.sp = (sp + n * size) & stack.mask
+        return 0
     for i in range(n):
         sp &= stack.mask
         if check_stack(env, stack, sp, size, stack.ss.hi_read):
@@ -100,7 +114,6 @@ cdef int pop_frame(CPUX86State *env, Stack *stack, uint32_t *values, int n, int 
 cdef int read_descriptor(CPUX86State *env, uint32_t selector, uint64_t *e) noexcept nogil:
     cdef uint64_t base
     cdef uint32_t limit
-    cdef int64_t low, high
     if selector & 4:
         if not env.segs[R_LDTR].flags & DESC_P:
             return 2
@@ -111,15 +124,7 @@ cdef int read_descriptor(CPUX86State *env, uint32_t selector, uint64_t *e) noexc
         limit = env.gdt_limit
     if (selector | 7) > limit:
         return 2
-    base = <uint32_t> (base + (selector & 0xFFF8))
-    low = ld32_k(env, base)
-    if low < 0:
-        return 1
-    high = ld32_k(env, <uint32_t> (base + 4))
-    if high < 0:
-        return 1
-    e[0] = <uint64_t> low | <uint64_t> high << 32
-    return 0
+    return ld64_k(env, <uint32_t> (base + (selector & 0xFFF8)), e)
 
 
 cdef int load_descriptor(CPUX86State *env, uint32_t selector, uint64_t *e, int vector, uint32_t ext) noexcept nogil:

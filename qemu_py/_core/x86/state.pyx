@@ -20,8 +20,14 @@ cdef extern from *:
     int64_t SEGMENT_TOP "QP_SEGMENT_TOP"
 
 
-cdef inline bint is_flat(SegmentCache *s) noexcept nogil:
-    return s.base == 0 and s.lo == 0 and s.hi_write == SEGMENT_TOP and s.hi_read == s.hi_write
+assert (CR0_PE << 8 == HF_PE and CR0_MP << 14 == HF_MP and CR0_EM << 14 == HF_EM and CR0_TS << 14 == HF_TS
+        and CR4_OSFXSR << 9 == HF_OSFXSR and DESC_B >> 20 == HF_CS32 and DESC_B >> 19 == HF_SS32
+        and 1 << 4 == HF_FLAT_DS and 1 << 5 == HF_FLAT_ES and 1 << 6 == HF_FLAT_SS)
+
+
+cdef inline uint32_t flat(SegmentCache *s) noexcept nogil:
+    """1: base 0, and all of 4 GiB may be read and written."""
+    return (s.base | <uint64_t> s.lo | <uint64_t> (s.hi_write ^ SEGMENT_TOP) | <uint64_t> (s.hi_read ^ SEGMENT_TOP)) == 0
 
 
 cdef void update_hflags(CPUX86State *env) noexcept nogil:
@@ -29,8 +35,9 @@ cdef void update_hflags(CPUX86State *env) noexcept nogil:
     cdef uint32_t h = env.hflags & (HF_CPL_MASK | HF_INHIBIT_IRQ | HF_SMM)
     cdef uint32_t cr0 = <uint32_t> env.cr[0]
     cdef uint32_t eflags = env.eflags
-    if cr0 & CR0_PE:
-        h |= HF_PE
+    h |= (cr0 & CR0_PE) << 8 | (cr0 & (CR0_MP | CR0_EM | CR0_TS)) << 14 | (<uint32_t> env.cr[4] & CR4_OSFXSR) << 9
+    h |= (env.segs[R_CS].flags & DESC_B) >> 20 | (env.segs[R_SS].flags & DESC_B) >> 19
+    h |= flat(&env.segs[R_DS]) << 4 | flat(&env.segs[R_ES]) << 5 | flat(&env.segs[R_SS]) << 6
     if eflags & (VM_MASK | TF_MASK | AC_MASK | RF_MASK):
         if eflags & VM_MASK:
             h |= HF_VM
@@ -44,25 +51,6 @@ cdef void update_hflags(CPUX86State *env) noexcept nogil:
                 h |= HF_RF
             else:
                 env.eflags &= ~<uint32_t> RF_MASK
-    if cr0 & (CR0_MP | CR0_EM | CR0_TS):
-        if cr0 & CR0_MP:
-            h |= HF_MP
-        if cr0 & CR0_EM:
-            h |= HF_EM
-        if cr0 & CR0_TS:
-            h |= HF_TS
-    if env.cr[4] & CR4_OSFXSR:
-        h |= HF_OSFXSR
-    if env.segs[R_CS].flags & DESC_B:
-        h |= HF_CS32
-    if env.segs[R_SS].flags & DESC_B:
-        h |= HF_SS32
-    if is_flat(&env.segs[R_DS]):
-        h |= HF_FLAT_DS
-    if is_flat(&env.segs[R_ES]):
-        h |= HF_FLAT_ES
-    if is_flat(&env.segs[R_SS]):
-        h |= HF_FLAT_SS
     env.hflags = h
     env.mmu_idx = MMU_USER_IDX if (h & HF_CPL_MASK) == 3 else MMU_KERNEL_IDX
     env.tlb_cur = &env.tlb[env.mmu_idx][0]

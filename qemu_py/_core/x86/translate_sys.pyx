@@ -71,10 +71,21 @@ cdef void gen_store_word(DisasContext *s, int op16, int op32, uint16_t b) noexce
         emit_rr(s, op16 if s.insn.osz == 2 else op32, reg_off(s.insn.rm), b)
 
 
+cdef bint next_is_in_tb(DisasContext *s) noexcept nogil:
+    """Will the next instruction surely be translated into this TB, behind this one?"""
+    cdef uint64_t last = s.pc + s.insn.len + 14         # of the next instruction, at its longest
+    return (not s.flags & HF_ONE_INSN and not s.tb.cflags & (CF_USE_ICOUNT | CF_SINGLE | CF_NOCACHE | CF_COUNT_MASK)
+            and not s.env.nb_watchpoints and not s.env.nb_breakpoints and (last ^ s.tb.pc) & TARGET_PAGE_MASK == 0
+            and s.pc_off < 256 and s.nops < CODE_GEN_MAX_OPS // 2)
+
+
 # ---------------------------------------------------------------- segment registers
 cdef void gen_load_seg(DisasContext *s, int seg, uint16_t selector) noexcept nogil:
     if seg == R_SS:
-        gen_end(s, OP_load_ss, selector, 0)
+        if next_is_in_tb(s):
+            emit_next(s, OP_load_ss_in_tb, selector, 0)
+        else:
+            gen_end(s, OP_load_ss, selector, 0)
     else:
         emit_next(s, OP_load_seg, selector, seg)
 
@@ -88,7 +99,10 @@ cdef int gen_mov_sr(DisasContext *s) noexcept nogil:
 
 cdef void gen_pop_sr(DisasContext *s) noexcept nogil:
     if s.insn.zreg == R_SS:
-        gen_end(s, OP_pop_ss, R_SS, s.insn.osz)
+        if next_is_in_tb(s):
+            emit_next(s, OP_pop_ss_in_tb, R_SS, s.insn.osz)
+        else:
+            gen_end(s, OP_pop_ss, R_SS, s.insn.osz)
     else:
         emit_next(s, OP_pop_seg, s.insn.zreg, s.insn.osz)
 
@@ -327,7 +341,7 @@ cdef int trans_sys(DisasContext *s) noexcept nogil:
     elif id == I_CLI:
         emit(s, OP_cli if unprivileged(s) else OP_cli0)
     elif id == I_STI:
-        emit_next(s, OP_sti, 0, 0)
+        emit_next(s, OP_sti_in_tb if next_is_in_tb(s) else OP_sti, 0, 0)
     elif id == I_IN:
         gen_io(s, 0, 1, IN_IMM, IN_DX)
     elif id == I_OUT:
