@@ -3,6 +3,8 @@ import struct
 
 import pytest
 
+import qemu_py
+
 from tests.core.simd import CR4_OSFXSR, run, sse_cpu, unx, x
 
 IE, DE, ZE, OE, UE, PE = (1 << n for n in range(6))
@@ -134,3 +136,36 @@ def test_the_host_keeps_its_own_rounding():
     cpu, _ = compute(DIVPS, lanes(ONE), lanes(0x40400000), ALL | UP | FTZ | DAZ)
     assert 1.0 / 3.0 == struct.unpack("<d", bytes.fromhex("555555555555d53f"))[0]
     assert 5e-324 / 1.0 == 5e-324
+
+
+IN_AL_DX, LOAD_EAX, STMXCSR = "ec", "8b03", "0fae1e"        # [ebx], [esi]
+
+
+@pytest.mark.parametrize("access", [IN_AL_DX, LOAD_EAX])
+def test_a_device_computes_with_the_hosts_mxcsr_and_leaves_the_guests_alone(access):
+    seen = []
+
+    def device(address, size, write, value):
+        third = float(address) / (3.0 * address)            # inexact: sets PE in the host's MXCSR
+        seen.append((third, 5e-324 * address / address))
+        return 0
+
+    cpu = qemu_py.CPU("qemu32", on_port=device, on_access=device)
+    cpu.cr4 = CR4_OSFXSR
+    cpu.mxcsr = ALL | UP | FTZ | DAZ
+    cpu.xmm0, cpu.xmm1 = x("4I", *[ONE] * 4), x("4I", *[TWO] * 4)
+    cpu.edx, cpu.ebx, cpu.esi = 0x300, 0xF0000000, 0x3000
+    code = ADDPS + access + ADDPS + STMXCSR + DIVPS + STMXCSR
+    assert run(cpu, code, steps=6).reason == "steps"
+    assert seen == [(1 / 3, 5e-324)]
+    assert unx("4f", cpu.xmm0)[0] == 2.5
+    assert cpu.read(0x3000, 4) == (ALL | UP | FTZ | DAZ).to_bytes(4, "little")
+
+
+def test_a_device_sees_the_flags_so_far():
+    seen = []
+    cpu = qemu_py.CPU("qemu32", on_port=lambda *_: seen.append(cpu.mxcsr) or 0)
+    cpu.cr4 = CR4_OSFXSR
+    cpu.xmm0, cpu.xmm1, cpu.edx = x("4I", *[ONE] * 4), x("4I", *[0x40400000] * 4), 0x300
+    run(cpu, DIVPS + IN_AL_DX, steps=2)
+    assert seen == [ALL | PE]

@@ -2,7 +2,7 @@
 
 
 cdef uintptr_t op_mm_check(CPUX86State *env, IROp *op) noexcept nogil:
-    if env.fpus & 0x80 and mmx_pending(env):
+    if fpu_waits(env):
         return op_fault(env, op)
     return op[1].fn(env, op + 1)
 

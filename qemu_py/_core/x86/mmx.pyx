@@ -2,15 +2,14 @@
 
 The host's XMM registers do the work: the host's own MMX registers are its x87 stack.
 """
-from qemu_py._core.cpu cimport CPUX86State, CR0_NE, EXCP10_COPR, IROp
-from qemu_py._core.dispatch cimport cpu_set_ferr
+from qemu_py._core.cpu cimport CPUX86State, IROp
 from qemu_py._core.ir.builder cimport xmmt_off
 from qemu_py._core.ir.interp cimport *
 from qemu_py._core.ir.table cimport *
 from qemu_py._core.softmmu cimport ld32, ld64, st32, st64
+from qemu_py._core.x86.fpu cimport fpu_waits
 from qemu_py._core.x86.simd cimport *
 from qemu_py._core.x86.sse_move cimport mask_store
-from qemu_py._core.x86.state cimport raise_exception
 
 cdef uint8_t[256][8] word_control       # PSHUFB control of PSHUFW imm
 
@@ -22,14 +21,6 @@ def _fill():
 
 
 _fill()
-
-
-cdef int mmx_pending(CPUX86State *env) noexcept nogil:
-    """An unmasked x87 exception waits for this instruction (SDM vol. 3, 12.6.1). Nonzero: #MF."""
-    if env.cr[0] & CR0_NE:
-        return raise_exception(env, EXCP10_COPR)
-    cpu_set_ferr(env)
-    return 0
 
 
 cdef inline int mmx_top_zero(CPUX86State *env) noexcept nogil:
