@@ -10,7 +10,6 @@ Not modelled: bus errors, wait states, posted writes other than coalesced MMIO.
 """
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc, realloc
@@ -213,19 +212,12 @@ include "ioport.pxi"        # port_read, port_write and their block forms
 
 
 # ---------------------------------------------------------------- the map, for Python
-cdef inline PyObject *keep(object o) except? NULL:
-    """A counted reference, or NULL for None."""
-    if o is None:
-        return NULL
-    Py_INCREF(o)
-    return <PyObject *> o
+cdef inline PyObject *borrow(object o) noexcept:
+    """NULL for None; else a pointer, good while the slot is in PhysMap.buffers."""
+    return NULL if o is None else <PyObject *> o
 
 
 cdef void free_slot(IOSlot *s) noexcept:
-    Py_XDECREF(s.read_fn)
-    Py_XDECREF(s.write_fn)
-    Py_XDECREF(s.read_block)
-    Py_XDECREF(s.write_block)
     free(s.eventfds)
     free(s.coalesced)
     free(s.subpage)
@@ -464,10 +456,13 @@ cdef class PhysMap:
         coalesced: [(start, end)], ioeventfds: [(addr, size, data or None, fd)], region-relative."""
         cdef uint32_t index = self.new_slot(), i
         cdef IOSlot *s = self.io.slots[index]
-        s.read_fn = keep(read)
-        s.write_fn = keep(write)
-        s.read_block = keep(read_block)
-        s.write_block = keep(write_block)
+        # Callbacks lead to devices, and those back to the map: the references must be where the
+        # garbage collector sees them.
+        self.buffers["callbacks", <uintptr_t> s] = (read, write, read_block, write_block)
+        s.read_fn = borrow(read)
+        s.write_fn = borrow(write)
+        s.read_block = borrow(read_block)
+        s.write_block = borrow(write_block)
         s.base = base
         s.valid_min, s.valid_max, s.valid_unaligned = valid
         s.impl_min, s.impl_max, s.impl_unaligned = impl
@@ -561,7 +556,9 @@ cdef class PhysMap:
         """Free removed slots, unless an access is in progress."""
         if self.io.depth == 0:
             while self.graveyard:
-                free_slot(<IOSlot *> <uintptr_t> self.graveyard.pop())
+                gone = self.graveyard.pop()
+                self.buffers.pop(("callbacks", gone), None)
+                free_slot(<IOSlot *> <uintptr_t> gone)
 
     def slot_count(self, uint32_t slot):
         """Accesses that the slot served."""

@@ -1,7 +1,8 @@
 """SYSTEMS rows 37 and 38, as far as isapc has them: what lies where in a PC."""
 import pytest
 
-from tests.machines import Capture
+from tests.boot.kernels import debug_exit
+from tests.machines import EXIT, Capture
 
 MIB = 1 << 20
 
@@ -92,3 +93,11 @@ def test_a_bios_of_odd_size_is_refused(isapc, tmp_path, size):
     path.write_bytes(bytes(size))
     with pytest.raises(UserError, match="64 KiB"):
         isapc(bios=str(path))
+
+
+def test_the_text_screen_is_what_the_guest_writes(make_machine):
+    from qemu_py.machine.pc import screen_text
+    # mov dword [B8000h + 160 * 2], "O" 07 "K" 07
+    machine = make_machine(b"\xc7\x05\x40\x81\x0b\x00O\x07K\x07" + debug_exit(0), devices=EXIT)
+    machine.run()
+    assert screen_text(machine)[:4] == ["", "", "OK", ""]

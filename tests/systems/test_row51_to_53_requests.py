@@ -1,4 +1,7 @@
 """SYSTEMS rows 51 to 53, as far as there is no monitor: reset handlers, -no-reboot, -no-shutdown, exit."""
+import gc
+import weakref
+
 import pytest
 
 from tests.boot.kernels import debug_exit, say
@@ -107,3 +110,13 @@ def test_what_a_device_lets_escape_ends_the_run_and_is_raised(make_machine):
     machine.chardevs[0].write = broken
     with pytest.raises(ZeroDivisionError):
         machine.run()
+
+
+def test_a_machine_goes_away_with_its_last_reference(make_machine):
+    machine = make_machine(debug_exit(1), devices=EXIT, serials=[Capture()])
+    assert machine.run() == 3
+    gone = weakref.ref(machine), weakref.ref(machine.ram.ram_block)
+    make_machine.made.clear()
+    del machine
+    gc.collect()
+    assert [ref() for ref in gone] == [None, None]
