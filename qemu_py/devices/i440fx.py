@@ -87,6 +87,8 @@ class I440FX(PCIDevice):
         self.ram = ram
         self.memory_space = memory_space
         self.system_memory.add_subregion_overlap(0, memory_space, -1)
+        # What nobody claims there must not let the RAM below show through.
+        memory_space.add_subregion_overlap(SMRAM_START, MemoryRegion.reservation("pci-low", 0x60000), -1)
         self.smram = MemoryRegion.alias_of("smram-region", self.memory_space, SMRAM_START, SMRAM_SIZE)
         self.system_memory.add_subregion_overlap(SMRAM_START, self.smram, 1)
         self.areas = [PAMArea(self, *area) for area in PAM_AREAS]

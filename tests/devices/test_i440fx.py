@@ -67,6 +67,12 @@ def test_after_reset_everything_below_1_mib_but_640_kib_is_pcis(board):
     assert board.read(0x100000) == RAM_BYTE
 
 
+def test_where_pci_has_nothing_ram_does_not_show_through(board):
+    board.ram.view[0xA0000:0x100000] = 0x11
+    board.vga.parent.del_subregion(board.vga)
+    assert board.read(0xA0000) == board.read(0xBFFFF) == 0xFF
+
+
 @pytest.mark.parametrize("start, register, shift, size", AREAS, ids=lambda value: f"{value:x}")
 def test_each_pam_field_governs_its_area_alone(board, start, register, shift, size):
     board.config(register, READ_WRITE << shift)
