@@ -10,6 +10,7 @@ import itertools
 import re
 import string
 import sys
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -269,12 +270,15 @@ def generate():
     enum = [head + "cdef enum:", "    OP_INVALID = 0"]
     enum += [f"    OP_{name} = {number}" for name, number in names.items()]
     enum += [f"    NB_OPS = {len(names) + 1}"]
+    # Modules built from different tables would run each other's ops: they compare this.
+    enum.append(f"    OPS_HASH = {zlib.crc32(chr(10).join(names).encode()) & 0x7FFFFFFF}")
     files["ops_enum.pxi"] = "\n".join(enum) + "\n"
     for module, items in by_module.items():
         out = [head]
         for name, row, flags, mode, cond, cc in items:
             out += [""] + function(name, row, flags, mode, cond)
-        out += ["", "", f"cdef void register_{module}_ops(OpInfo *t) noexcept:"]
+        out += ["", "", f"cdef int register_{module}_ops(OpInfo *t) except -1:",
+                "    check_build(OPS_HASH)"]
         for name, row, flags, mode, cond, cc in items:
             base = row.name + (f"_{mode}" if mode else "")
             props = []
@@ -295,6 +299,7 @@ def generate():
             out.append(f"    set_op(t, OP_{name}, op_{name}, b\"{name}\", {' | '.join(dict.fromkeys(props)) or 0}, {nf}, {g}, {bd})")
             if cc is not None:
                 out.append(f"    t[OP_{row.name}].jcc[{cc}] = OP_{name}")
+        out.append("    return 0")
         files[f"interp_{module}.pxi"] = "\n".join(out) + "\n"
     return files
 

@@ -351,6 +351,15 @@ cdef struct TBContext:          # owner: tb.pyx; shared by all CPUs of a machine
     # tb_flush for the modules below tb.pyx: the guest's instruction breakpoints have changed
     void (*flush_all)(CPUX86State *env) noexcept nogil
     void (*invalidate_range)(TBContext *tbx, AddressSpaceDispatch *d, uint64_t start, uint64_t end) noexcept nogil
+    # While translated code runs, writes of other threads (DMA) only note here what they wrote;
+    # cpu_exec invalidates it at its next turn. Producers hold the GIL.
+    uint32_t running                    # cpu_exec is in progress, in exec_thread
+    uint32_t work_flush                 # too much was written: drop everything
+    uintptr_t exec_thread
+    uint32_t work_head
+    uint32_t work_tail
+    uint64_t work_start[64]
+    uint64_t work_end[64]
 
 # ---------------------------------------------------------------- FPU, SSE
 cdef struct FPReg:              # 16 bytes: an 80-bit value in the x87's memory format

@@ -12,7 +12,7 @@ from qemu_py._core.dispatch cimport PhysMap, qemu_loglevel
 from qemu_py._core.exec cimport BARE_RETURN, cpu_exec
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
 from qemu_py._core.softmmu cimport cpu_get_phys_page_debug, tlb_flush
-from qemu_py._core.tb cimport tb_context_free, tb_context_new, tb_flush, tb_flush_jmp_cache
+from qemu_py._core.tb cimport tb_context_free, tb_context_new, tb_flush, tb_flush_jmp_cache, tb_run_work, this_thread
 from qemu_py._core.x86.control cimport cpu_x86_set_cr
 from qemu_py._core.x86.cpu_models cimport cpu_x86_register
 from qemu_py._core.x86.debug cimport set_dr7, update_hw_breakpoints
@@ -134,8 +134,13 @@ cdef class VCPU:
         """Run until there is a reason to stop: EXIT_INTERRUPT (kick), EXIT_HLT, EXIT_TRIPLE,
         EXIT_DEBUG, EXIT_BUDGET, EXIT_UNMAPPED. The GIL is released meanwhile."""
         cdef int reason
+        cdef TBContext *tbx = self.env.tbx
+        tbx.exec_thread = this_thread()
+        tbx.running = 1                 # under the GIL, as the other threads that look at it
         with nogil:
             reason = cpu_exec(self.env)
+        tbx.running = 0
+        tb_run_work(tbx, self.env.dispatch)
         if self.physmap.pending_exception is not None:
             error, self.physmap.pending_exception = self.physmap.pending_exception, None
             raise error
@@ -378,8 +383,9 @@ cdef class VCPU:
 
     def watchpoint_hit(self):
         """Linear address of the watchpoint that stopped exec(), or None; asking clears it."""
-        hit, self.env.watchpoint_hit = self.env.watchpoint_hit, 0
-        return hit or None
+        hit = self.env.watchpoint_hit if self.env.watchpoint_flags else None
+        self.env.watchpoint_hit = self.env.watchpoint_flags = 0
+        return hit
 
     def single_step(self):
         """Run one instruction (or deliver one exception); the reason as exec() gives it."""

@@ -4,7 +4,7 @@ from qemu_py._core.cpu cimport *
 from qemu_py._core.dispatch cimport CPU_LOG_EXEC, CPU_LOG_TB_CPU, CPU_LOG_TB_IN_ASM, CPU_LOG_TB_OP, cpu_get_pic_interrupt
 from qemu_py._core.ir.dump cimport trace_exec, trace_translated
 from qemu_py._core.ir.interp cimport TB_EXIT, TB_EXIT_FAULT
-from qemu_py._core.tb cimport tb_add_jump, tb_find_fast, tb_free, tb_gen_code
+from qemu_py._core.tb cimport tb_add_jump, tb_find_fast, tb_free, tb_gen_code, tb_run_work
 from qemu_py._core.x86.debug cimport check_hw_watchpoints, raise_single_step
 from qemu_py._core.x86.interrupt cimport do_interrupt, do_pending_exception
 from qemu_py._core.x86.mxcsr cimport sse_leave
@@ -118,6 +118,9 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
                 env.exception_index = EXCP_NONE
                 return e
         env.exit_request = 0
+        if tbx.work_head != tbx.work_tail or tbx.work_flush:
+            tb_run_work(tbx, env.dispatch)
+            next_tb = TB_EXIT
         if env.stop_request:
             env.stop_request = 0
             return EXCP_INTERRUPT
@@ -168,7 +171,7 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
             if tb.cflags & CF_USE_ICOUNT and env.exception_index != EXCP_BUDGET:
                 refund(env, tb)
         else:
-            if env.watchpoint_hit:
+            if env.watchpoint_flags:
                 if env.watchpoint_flags & BP_GDB:
                     env.exception_index = EXCP_DEBUG
                 else:
@@ -190,6 +193,7 @@ cdef int cpu_exec(CPUX86State *env) noexcept nogil:
             return EXCP_HLT
         if not env.interrupt_request & (CPU_INTERRUPT_INIT | CPU_INTERRUPT_SIPI):
             env.halted = 0
+    env.watchpoint_hit = env.watchpoint_flags = 0
     reason = cpu_exec_loop(env)
     sse_leave(env)
     env.current_tb = NULL

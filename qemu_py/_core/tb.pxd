@@ -9,6 +9,11 @@ cdef int tb_invalidate_phys_page_fast(CPUX86State *env, uint64_t ram_addr, uint3
 cdef int tb_invalidate_phys_page(CPUX86State *env, uint64_t ram_addr) noexcept nogil
 # The same for writes that do not come from an instruction of env (DMA, debugger, other CPUs).
 cdef void tb_invalidate_phys_page_range(TBContext *tbx, AddressSpaceDispatch *d, uint64_t start, uint64_t end) noexcept nogil
+# TBContext.invalidate_range: from any thread that holds the GIL. Another than the CPU's own: noted,
+# and done by tb_run_work before the CPU's next look-up.
+cdef void tb_invalidate_any_thread(TBContext *tbx, AddressSpaceDispatch *d, uint64_t start, uint64_t end) noexcept nogil
+cdef void tb_run_work(TBContext *tbx, AddressSpaceDispatch *d) noexcept nogil
+cdef uintptr_t this_thread() noexcept nogil
 cdef void tb_phys_invalidate(TBContext *tbx, AddressSpaceDispatch *d, TranslationBlock *tb) noexcept nogil
 cdef void tb_flush(TBContext *tbx, AddressSpaceDispatch *d) noexcept nogil
 cdef void tb_flush_jmp_cache(CPUX86State *env, uint64_t va) noexcept nogil

@@ -50,7 +50,7 @@ cdef TBContext *tb_context_new(uint64_t buffer_size, uint32_t max_tbs) except NU
     tbx.code_gen_end = tbx.code_gen_buffer + buffer_size - CODE_GEN_MAX_OPS * sizeof(IROp)
     tbx.invalidate_fast = tb_invalidate_phys_page_fast
     tbx.flush_jmp_cache = tb_flush_jmp_cache
-    tbx.invalidate_range = tb_invalidate_phys_page_range
+    tbx.invalidate_range = tb_invalidate_any_thread
     tbx.flush_all = tb_flush_env
     return tbx
 
@@ -306,6 +306,56 @@ cdef void tb_invalidate_phys_page_range(TBContext *tbx, AddressSpaceDispatch *d,
                 invalidate_page_bitmap(p)
                 tlb_unprotect_code(d, page)
         page += TARGET_PAGE_SIZE
+
+
+# ---------------------------------------------------------------- other threads
+cdef extern from "<pthread.h>" nogil:
+    unsigned long pthread_self() noexcept
+
+cdef extern from *:
+    """
+    #define qp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+    #define qp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+    """
+    void store_release "qp_store_release"(uint32_t *p, uint32_t v) noexcept nogil
+    uint32_t load_acquire "qp_load_acquire"(uint32_t *p) noexcept nogil
+
+cdef enum:
+    WORK_SIZE = 64
+
+
+cdef uintptr_t this_thread() noexcept nogil:
+    return <uintptr_t> pthread_self()
+
+
+cdef void tb_invalidate_any_thread(TBContext *tbx, AddressSpaceDispatch *d, uint64_t start, uint64_t end) noexcept nogil:
+    cdef uint32_t head
+    cdef CPUX86State *env
+    if not tbx.running or tbx.exec_thread == this_thread():
+        tb_invalidate_phys_page_range(tbx, d, start, end)
+        return
+    head = tbx.work_head
+    if head - load_acquire(&tbx.work_tail) == WORK_SIZE:
+        store_release(&tbx.work_flush, 1)
+    else:
+        tbx.work_start[head % WORK_SIZE] = start
+        tbx.work_end[head % WORK_SIZE] = end
+        store_release(&tbx.work_head, head + 1)
+    env = tbx.first_cpu
+    while env != NULL:
+        env.exit_request = 1
+        env = env.next_cpu
+
+
+cdef void tb_run_work(TBContext *tbx, AddressSpaceDispatch *d) noexcept nogil:
+    cdef uint32_t tail = tbx.work_tail
+    if load_acquire(&tbx.work_flush):
+        store_release(&tbx.work_flush, 0)
+        tb_flush(tbx, d)
+    while tail != load_acquire(&tbx.work_head):
+        tb_invalidate_phys_page_range(tbx, d, tbx.work_start[tail % WORK_SIZE], tbx.work_end[tail % WORK_SIZE])
+        tail += 1
+        store_release(&tbx.work_tail, tail)
 
 
 # ---------------------------------------------------------------- chaining

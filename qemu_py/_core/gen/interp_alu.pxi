@@ -18347,7 +18347,8 @@ cdef uintptr_t op_xchg32_mr_g(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 
-cdef void register_alu_ops(OpInfo *t) noexcept:
+cdef int register_alu_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_add8_rr, op_add8_rr, b"add8_rr", OPP_DEF | OPP_PURE, OP_add8_rr_nf, 0, 0)
     set_op(t, OP_add8_rr_nf, op_add8_rr_nf, b"add8_rr_nf", OPP_PURE, 0, 0, 0)
     set_op(t, OP_add8_rr_jz, op_add8_rr_jz, b"add8_rr_jz", OPP_DEF | OPP_PURE | OPP_END, 0, 0, 0)
@@ -19809,3 +19810,4 @@ cdef void register_alu_ops(OpInfo *t) noexcept:
     set_op(t, OP_xchg16_mr_g, op_xchg16_mr_g, b"xchg16_mr_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_xchg32_mr, op_xchg32_mr, b"xchg32_mr", OPP_FAULTS | OPP_EA, 0, OP_xchg32_mr_g, 0)
     set_op(t, OP_xchg32_mr_g, op_xchg32_mr_g, b"xchg32_mr_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    return 0

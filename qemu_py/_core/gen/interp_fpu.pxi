@@ -3994,7 +3994,8 @@ cdef uintptr_t op_fxrstor_g(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 
-cdef void register_fpu_ops(OpInfo *t) noexcept:
+cdef int register_fpu_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_fadd_st0_i, op_fadd_st0_i, b"fadd_st0_i", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_fmul_st0_i, op_fmul_st0_i, b"fmul_st0_i", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_fsub_st0_i, op_fsub_st0_i, b"fsub_st0_i", OPP_FAULTS, 0, 0, 0)
@@ -4212,3 +4213,4 @@ cdef void register_fpu_ops(OpInfo *t) noexcept:
     set_op(t, OP_fxsave_g, op_fxsave_g, b"fxsave_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_fxrstor, op_fxrstor, b"fxrstor", OPP_FAULTS | OPP_EA, 0, OP_fxrstor_g, 0)
     set_op(t, OP_fxrstor_g, op_fxrstor_g, b"fxrstor_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    return 0

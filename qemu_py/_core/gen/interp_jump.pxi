@@ -199,7 +199,8 @@ cdef uintptr_t op_debug_step(CPUX86State *env, IROp *op) noexcept nogil:
     return TB_EXIT_FAULT
 
 
-cdef void register_jump_ops(OpInfo *t) noexcept:
+cdef int register_jump_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_jmp, op_jmp, b"jmp", OPP_END, 0, 0, 0)
     set_op(t, OP_trap_cc, op_trap_cc, b"trap_cc", OPP_FAULTS | OPP_USE, 0, 0, 0)
     set_op(t, OP_jcc, op_jcc, b"jcc", OPP_END | OPP_USE, 0, 0, 0)
@@ -221,3 +222,4 @@ cdef void register_jump_ops(OpInfo *t) noexcept:
     set_op(t, OP_icount_head, op_icount_head, b"icount_head", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_breakpoint, op_breakpoint, b"breakpoint", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_debug_step, op_debug_step, b"debug_step", OPP_END, 0, 0, 0)
+    return 0

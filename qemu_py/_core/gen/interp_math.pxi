@@ -5915,7 +5915,8 @@ cdef uintptr_t op_xlat(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 
-cdef void register_math_ops(OpInfo *t) noexcept:
+cdef int register_math_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_shl8_ri, op_shl8_ri, b"shl8_ri", OPP_DEF | OPP_PURE, OP_shl8_ri_nf, 0, 0)
     set_op(t, OP_shl8_ri_nf, op_shl8_ri_nf, b"shl8_ri_nf", OPP_PURE, 0, 0, 0)
     set_op(t, OP_shl16_ri, op_shl16_ri, b"shl16_ri", OPP_DEF | OPP_PURE, OP_shl16_ri_nf, 0, 0)
@@ -6292,3 +6293,4 @@ cdef void register_math_ops(OpInfo *t) noexcept:
     set_op(t, OP_bound16, op_bound16, b"bound16", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_bound32, op_bound32, b"bound32", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_xlat, op_xlat, b"xlat", OPP_FAULTS, 0, 0, 0)
+    return 0

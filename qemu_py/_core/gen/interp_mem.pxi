@@ -1191,7 +1191,8 @@ cdef uintptr_t op_stack_adjust(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 
-cdef void register_mem_ops(OpInfo *t) noexcept:
+cdef int register_mem_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_ld8, op_ld8, b"ld8", OPP_FAULTS | OPP_EA, 0, OP_ld8_g, OP_ld8_bd)
     set_op(t, OP_ld8_g, op_ld8_g, b"ld8_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_ld8_bd, op_ld8_bd, b"ld8_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
@@ -1258,3 +1259,4 @@ cdef void register_mem_ops(OpInfo *t) noexcept:
     set_op(t, OP_leave16_any, op_leave16_any, b"leave16_any", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_leave32_any, op_leave32_any, b"leave32_any", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_stack_adjust, op_stack_adjust, b"stack_adjust", OPP_PURE, 0, 0, 0)
+    return 0

@@ -483,7 +483,8 @@ cdef uintptr_t op_mm_psrad_i(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 
-cdef void register_mmx_ops(OpInfo *t) noexcept:
+cdef int register_mmx_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_mm_check, op_mm_check, b"mm_check", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_emms, op_emms, b"emms", 0, 0, 0, 0)
     set_op(t, OP_mm_movd_rm, op_mm_movd_rm, b"mm_movd_rm", OPP_FAULTS | OPP_EA, 0, OP_mm_movd_rm_g, 0)
@@ -584,3 +585,4 @@ cdef void register_mmx_ops(OpInfo *t) noexcept:
     set_op(t, OP_mm_psrlq_i, op_mm_psrlq_i, b"mm_psrlq_i", 0, 0, 0, 0)
     set_op(t, OP_mm_psraw_i, op_mm_psraw_i, b"mm_psraw_i", 0, 0, 0, 0)
     set_op(t, OP_mm_psrad_i, op_mm_psrad_i, b"mm_psrad_i", 0, 0, 0, 0)
+    return 0

@@ -170,7 +170,8 @@ cdef uintptr_t op_trap(CPUX86State *env, IROp *op) noexcept nogil:
     return op_fault(env, op)
 
 
-cdef void register_move_ops(OpInfo *t) noexcept:
+cdef int register_move_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_mov8_rr, op_mov8_rr, b"mov8_rr", OPP_PURE, 0, 0, 0)
     set_op(t, OP_mov16_rr, op_mov16_rr, b"mov16_rr", OPP_PURE, 0, 0, 0)
     set_op(t, OP_mov32_rr, op_mov32_rr, b"mov32_rr", OPP_PURE, 0, 0, 0)
@@ -209,3 +210,4 @@ cdef void register_move_ops(OpInfo *t) noexcept:
     set_op(t, OP_ea_r, op_ea_r, b"ea_r", OPP_FAULTS | OPP_EA, 0, OP_ea_r_g, 0)
     set_op(t, OP_ea_r_g, op_ea_r_g, b"ea_r_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_trap, op_trap, b"trap", OPP_FAULTS | OPP_END, 0, 0, 0)
+    return 0

@@ -1504,7 +1504,8 @@ cdef uintptr_t op_cvtsi2sd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 
-cdef void register_sse_arith_ops(OpInfo *t) noexcept:
+cdef int register_sse_arith_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_addps, op_addps, b"addps", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_addpd, op_addpd, b"addpd", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_addss, op_addss, b"addss", OPP_FAULTS, 0, 0, 0)
@@ -1688,3 +1689,4 @@ cdef void register_sse_arith_ops(OpInfo *t) noexcept:
     set_op(t, OP_cvtsi2sd_m, op_cvtsi2sd_m, b"cvtsi2sd_m", OPP_FAULTS | OPP_EA, 0, OP_cvtsi2sd_m_g, OP_cvtsi2sd_m_bd)
     set_op(t, OP_cvtsi2sd_m_g, op_cvtsi2sd_m_g, b"cvtsi2sd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_cvtsi2sd_m_bd, op_cvtsi2sd_m_bd, b"cvtsi2sd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    return 0

@@ -1813,10 +1813,6 @@ cdef uintptr_t op_unpckhpd(CPUX86State *env, IROp *op) noexcept nogil:
     sx(env, op.a, _mm_unpackhi_epi64(lx(env, op.a), lx(env, op.b)))
     return op[1].fn(env, op + 1)
 
-cdef uintptr_t op_movlhps(CPUX86State *env, IROp *op) noexcept nogil:
-    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), lx(env, op.b)))
-    return op[1].fn(env, op + 1)
-
 cdef uintptr_t op_punpcklbw_m(CPUX86State *env, IROp *op) noexcept nogil:
     cdef const uint8_t *p
     cdef uint64_t va
@@ -2199,38 +2195,6 @@ cdef uintptr_t op_unpckhpd_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
     if p == NULL or va & 15:
         return slow_operand(env, op, va, 16, op_unpckhpd)
     sx(env, op.a, _mm_unpackhi_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_movlhps_m(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef const uint8_t *p
-    cdef uint64_t va
-    va = ea_flat(env, op)
-    p = host_r(env, va, 16)
-    if p == NULL or va & 15:
-        return slow_operand(env, op, va, 16, op_movlhps)
-    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_movlhps_m_g(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef const uint8_t *p
-    cdef uint64_t va
-    if ea_seg_gp(env, op, 16, 0):
-        return op_fault(env, op)
-    va = env.a0
-    p = host_r(env, va, 16)
-    if p == NULL or va & 15:
-        return slow_operand(env, op, va, 16, op_movlhps)
-    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
-    return op[1].fn(env, op + 1)
-
-cdef uintptr_t op_movlhps_m_bd(CPUX86State *env, IROp *op) noexcept nogil:
-    cdef const uint8_t *p
-    cdef uint64_t va
-    va = ea_bd(env, op)
-    p = host_r(env, va, 16)
-    if p == NULL or va & 15:
-        return slow_operand(env, op, va, 16, op_movlhps)
-    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), _mm_loadu_si128(<const __m128i *> p)))
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_pshufb(CPUX86State *env, IROp *op) noexcept nogil:
@@ -2746,7 +2710,8 @@ cdef uintptr_t op_pmovmskb(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 
-cdef void register_sse_int_ops(OpInfo *t) noexcept:
+cdef int register_sse_int_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_paddb, op_paddb, b"paddb", OPP_PURE, 0, 0, 0)
     set_op(t, OP_paddw, op_paddw, b"paddw", OPP_PURE, 0, 0, 0)
     set_op(t, OP_paddd, op_paddd, b"paddd", OPP_PURE, 0, 0, 0)
@@ -2955,7 +2920,6 @@ cdef void register_sse_int_ops(OpInfo *t) noexcept:
     set_op(t, OP_unpckhps, op_unpckhps, b"unpckhps", OPP_PURE, 0, 0, 0)
     set_op(t, OP_unpcklpd, op_unpcklpd, b"unpcklpd", OPP_PURE, 0, 0, 0)
     set_op(t, OP_unpckhpd, op_unpckhpd, b"unpckhpd", OPP_PURE, 0, 0, 0)
-    set_op(t, OP_movlhps, op_movlhps, b"movlhps", OPP_PURE, 0, 0, 0)
     set_op(t, OP_punpcklbw_m, op_punpcklbw_m, b"punpcklbw_m", OPP_FAULTS | OPP_EA, 0, OP_punpcklbw_m_g, OP_punpcklbw_m_bd)
     set_op(t, OP_punpcklbw_m_g, op_punpcklbw_m_g, b"punpcklbw_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_punpcklbw_m_bd, op_punpcklbw_m_bd, b"punpcklbw_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
@@ -2992,9 +2956,6 @@ cdef void register_sse_int_ops(OpInfo *t) noexcept:
     set_op(t, OP_unpckhpd_m, op_unpckhpd_m, b"unpckhpd_m", OPP_FAULTS | OPP_EA, 0, OP_unpckhpd_m_g, OP_unpckhpd_m_bd)
     set_op(t, OP_unpckhpd_m_g, op_unpckhpd_m_g, b"unpckhpd_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_unpckhpd_m_bd, op_unpckhpd_m_bd, b"unpckhpd_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
-    set_op(t, OP_movlhps_m, op_movlhps_m, b"movlhps_m", OPP_FAULTS | OPP_EA, 0, OP_movlhps_m_g, OP_movlhps_m_bd)
-    set_op(t, OP_movlhps_m_g, op_movlhps_m_g, b"movlhps_m_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
-    set_op(t, OP_movlhps_m_bd, op_movlhps_m_bd, b"movlhps_m_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_pshufb, op_pshufb, b"pshufb", OPP_PURE, 0, 0, 0)
     set_op(t, OP_phaddw, op_phaddw, b"phaddw", OPP_PURE, 0, 0, 0)
     set_op(t, OP_phaddd, op_phaddd, b"phaddd", OPP_PURE, 0, 0, 0)
@@ -3063,3 +3024,4 @@ cdef void register_sse_int_ops(OpInfo *t) noexcept:
     set_op(t, OP_psraw_i, op_psraw_i, b"psraw_i", OPP_PURE, 0, 0, 0)
     set_op(t, OP_psrad_i, op_psrad_i, b"psrad_i", OPP_PURE, 0, 0, 0)
     set_op(t, OP_pmovmskb, op_pmovmskb, b"pmovmskb", OPP_PURE, 0, 0, 0)
+    return 0

@@ -344,6 +344,10 @@ cdef uintptr_t op_movhlps(CPUX86State *env, IROp *op) noexcept nogil:
     w64(env, op.a, r64(env, op.b + 8))
     return op[1].fn(env, op + 1)
 
+cdef uintptr_t op_movlhps(CPUX86State *env, IROp *op) noexcept nogil:
+    sx(env, op.a, _mm_unpacklo_epi64(lx(env, op.a), lx(env, op.b)))
+    return op[1].fn(env, op + 1)
+
 cdef uintptr_t op_movddup(CPUX86State *env, IROp *op) noexcept nogil:
     sx(env, op.a, _mm_unpacklo_epi64(lq(env, op.b), lq(env, op.b)))
     return op[1].fn(env, op + 1)
@@ -463,7 +467,8 @@ cdef uintptr_t op_clflush_g(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 
-cdef void register_sse_move_ops(OpInfo *t) noexcept:
+cdef int register_sse_move_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_ldx16_al, op_ldx16_al, b"ldx16_al", OPP_FAULTS | OPP_EA, 0, OP_ldx16_al_g, OP_ldx16_al_bd)
     set_op(t, OP_ldx16_al_g, op_ldx16_al_g, b"ldx16_al_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_ldx16_al_bd, op_ldx16_al_bd, b"ldx16_al_bd", OPP_FAULTS | OPP_EA, 0, 0, 0)
@@ -501,6 +506,7 @@ cdef void register_sse_move_ops(OpInfo *t) noexcept:
     set_op(t, OP_movx_r32, op_movx_r32, b"movx_r32", OPP_PURE, 0, 0, 0)
     set_op(t, OP_movr_4, op_movr_4, b"movr_4", OPP_PURE, 0, 0, 0)
     set_op(t, OP_movhlps, op_movhlps, b"movhlps", OPP_PURE, 0, 0, 0)
+    set_op(t, OP_movlhps, op_movlhps, b"movlhps", OPP_PURE, 0, 0, 0)
     set_op(t, OP_movddup, op_movddup, b"movddup", OPP_PURE, 0, 0, 0)
     set_op(t, OP_movsldup, op_movsldup, b"movsldup", OPP_PURE, 0, 0, 0)
     set_op(t, OP_movshdup, op_movshdup, b"movshdup", OPP_PURE, 0, 0, 0)
@@ -522,3 +528,4 @@ cdef void register_sse_move_ops(OpInfo *t) noexcept:
     set_op(t, OP_stmxcsr_g, op_stmxcsr_g, b"stmxcsr_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_clflush, op_clflush, b"clflush", OPP_FAULTS | OPP_EA, 0, OP_clflush_g, 0)
     set_op(t, OP_clflush_g, op_clflush_g, b"clflush_g", OPP_FAULTS | OPP_EA, 0, 0, 0)
+    return 0

@@ -434,7 +434,8 @@ cdef uintptr_t op_rep_outs32(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 
-cdef void register_string_ops(OpInfo *t) noexcept:
+cdef int register_string_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_movs8, op_movs8, b"movs8", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_movs16, op_movs16, b"movs16", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_movs32, op_movs32, b"movs32", OPP_FAULTS, 0, 0, 0)
@@ -486,3 +487,4 @@ cdef void register_string_ops(OpInfo *t) noexcept:
     set_op(t, OP_rep_cmps32, op_rep_cmps32, b"rep_cmps32", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_rep_ins32, op_rep_ins32, b"rep_ins32", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_rep_outs32, op_rep_outs32, b"rep_outs32", OPP_FAULTS, 0, 0, 0)
+    return 0

@@ -566,7 +566,8 @@ cdef uintptr_t op_wrmsr(CPUX86State *env, IROp *op) noexcept nogil:
     return lookup_tb_ptr(env)
 
 
-cdef void register_sys_ops(OpInfo *t) noexcept:
+cdef int register_sys_ops(OpInfo *t) except -1:
+    check_build(OPS_HASH)
     set_op(t, OP_load_seg, op_load_seg, b"load_seg", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_load_ss, op_load_ss, b"load_ss", OPP_FAULTS | OPP_END, 0, 0, 0)
     set_op(t, OP_load_ss_in_tb, op_load_ss_in_tb, b"load_ss_in_tb", OPP_FAULTS, 0, 0, 0)
@@ -644,3 +645,4 @@ cdef void register_sys_ops(OpInfo *t) noexcept:
     set_op(t, OP_rdpmc, op_rdpmc, b"rdpmc", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_rdmsr, op_rdmsr, b"rdmsr", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_wrmsr, op_wrmsr, b"wrmsr", OPP_FAULTS | OPP_END, 0, 0, 0)
+    return 0

@@ -24,3 +24,5 @@ cdef struct OpInfo:
 
 cdef OpInfo *op_table() noexcept nogil
 cdef void set_op(OpInfo *t, int opc, op_fn fn, const char *name, uint32_t props, uint16_t nf, uint16_t g, uint16_t bd) noexcept
+# ImportError when the caller was built with other op numbers than this module.
+cdef int check_build(int ops_hash) except -1

@@ -17,6 +17,12 @@ cdef void set_op(OpInfo *t, int opc, op_fn fn, const char *name, uint32_t props,
     t[opc].bd = bd
 
 
+cdef int check_build(int ops_hash) except -1:
+    if ops_hash != OPS_HASH:
+        raise ImportError("extension modules of different builds; build them all: python setup.py build_ext --inplace")
+    return 0
+
+
 def ops():
     """{name: (number, properties)} of every registered op."""
     cdef int i

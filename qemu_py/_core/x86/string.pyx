@@ -240,7 +240,7 @@ cdef inline uint8_t *host_of(CPUX86State *env, int seg, uint32_t offset, bint wr
 
 cdef inline bint must_leave(CPUX86State *env, uint64_t done) noexcept nogil:
     """Between two chunks: is it time to let interrupts in, or a debug trap?"""
-    if env.hflags & HF_TF or env.watchpoint_hit:
+    if env.hflags & HF_TF or env.watchpoint_flags:
         return True
     if env.current_tb.cflags & CF_USE_ICOUNT:
         return done >= ICOUNT_ELEMENTS
