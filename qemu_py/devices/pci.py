@@ -12,7 +12,7 @@ its BARs as MemoryRegions:
             self.add_bar(0, MemoryRegion.io("foo", 64, ops), BAR_IO)
 
 and drives `self.irq`, its INTx# pin. Not modelled: capabilities, parity and system errors (their
-enable bits are kept), special cycles, type 1 headers (a bus behind a bridge).
+enable bits are kept), special cycles. A bus behind a bridge: pci_bridge.py.
 """
 from dataclasses import dataclass, field
 
@@ -75,7 +75,7 @@ class PCIRegion:
 
 
 class PCIDevice(Device):
-    """Base of the devices with a type 0 header."""
+    """Base of all devices; what it knows of BARs is a type 0 header's."""
     BUS = "pci"
     PROPERTIES = {"addr": Property(parse_addr, None, "slot or slot.function, hexadecimal (default: the first free slot)")}
     VENDOR_ID = DEVICE_ID = 0xFFFF
@@ -115,8 +115,9 @@ class PCIDevice(Device):
         self.set_reset(CACHE_LINE_SIZE, 0, 1, wmask=0xFF)
         self.set_reset(LATENCY_TIMER, 0, 1, wmask=0xF8)
         self.set_reset(HEADER_TYPE, self.HEADER, 1)
-        self.set_reset(SUBSYSTEM_VENDOR, self.SUBSYSTEM_ID[0], 2)
-        self.set_reset(SUBSYSTEM, self.SUBSYSTEM_ID[1], 2)
+        if not self.HEADER & ~MULTIFUNCTION:
+            self.set_reset(SUBSYSTEM_VENDOR, self.SUBSYSTEM_ID[0], 2)
+            self.set_reset(SUBSYSTEM, self.SUBSYSTEM_ID[1], 2)
         self.set_reset(INTERRUPT_LINE, 0, 1, wmask=0xFF if self.INTERRUPT_PIN else 0)
         self.set_reset(INTERRUPT_PIN, self.INTERRUPT_PIN, 1)
 
@@ -234,6 +235,9 @@ class PCIDevice(Device):
         """-device: take the place that was asked for, or the first free one."""
         bus.register_device(self, self.addr)
 
+    def plugged(self):
+        """The device knows its bus and its place now."""
+
     def reset(self):
         """RST#: the header as at power-on; no region is decoded any more."""
         super().reset()
@@ -247,14 +251,19 @@ class PCIBus:
     """The devices of one bus, and where their BARs and INTx# pins lead.
 
     memory_space, io_space: the containers that BARs are mapped into. pirqs: the chip set's four
-    interrupt inputs; INTx# of a slot goes to input (x + slot - 1) mod 4, as a PC's board has it."""
+    interrupt inputs; INTx# of a slot goes to input (x + slot - 1) mod 4, as a PC's board has it, or
+    behind a bridge (`swizzle` 0) to (x + slot) mod 4."""
 
-    def __init__(self, memory, memory_space, io_space, pirqs):
+    def __init__(self, memory, memory_space, io_space, pirqs, name="pci.0", swizzle=-1):
+        self.name = name
+        self.swizzle = swizzle
         self.memory = memory
         self.memory_space = memory_space
         self.io_space = io_space
         self.number = 0
+        self.subordinate = 0            # the highest number behind it
         self.devices = {}               # devfn -> PCIDevice
+        self.bridges = []               # buses behind bridges on this one
         self.pirqs = [IRQOr(pirq) for pirq in pirqs]
 
     @property
@@ -264,7 +273,7 @@ class PCIBus:
 
     def map_irq(self, slot, pin):
         """Which of the four inputs pin 1-4 of a slot is wired to."""
-        return (pin - 1 + slot - 1) & 3
+        return pin - 1 + slot + self.swizzle & 3
 
     def register_device(self, device, where=None):
         """Plug a device in at devfn `where`; None: function 0 of the first free slot."""
@@ -272,30 +281,48 @@ class PCIBus:
             free = (devfn(slot) for slot in range(SLOTS) if not any(d >> 3 == slot for d in self.devices))
             where = next(free, None)
             if where is None:
-                raise UserError(f"-device {device.NAME}: all {SLOTS} PCI slots are taken")
+                raise UserError(f"-device {device.NAME}: all {SLOTS} PCI slots of {self.name} are taken")
         if where in self.devices:
             raise UserError(f"-device {device.NAME}: PCI address {where >> 3:x}.{where & 7} is taken by {self.devices[where].NAME}")
         self.devices[where] = device
         device.bus = self
         device.devfn = where
+        device.plugged()
         if device.INTERRUPT_PIN:
             device._intx = self.pirqs[self.map_irq(where >> 3, device.INTERRUPT_PIN)].input()
         return device
 
     # ---------------------------------------------------------------- configuration cycles
+    def find(self, bus, where):
+        """The device that a configuration cycle reaches, or None. A bridge passes on what is meant for
+        the buses behind it."""
+        if bus == self.number:
+            return self.devices.get(where)
+        for behind in self.bridges:
+            if 0 < behind.number <= bus <= behind.subordinate:
+                return behind.find(bus, where)
+        return None
+
     def read_config(self, bus, where, offset, size):
         """Nobody answers: all ones (a master abort)."""
-        device = self.devices.get(where) if bus == self.number else None
+        device = self.find(bus, where)
         return (1 << 8 * size) - 1 if device is None else device.read_config(offset, size)
 
     def write_config(self, bus, where, offset, value, size):
-        device = self.devices.get(where) if bus == self.number else None
+        device = self.find(bus, where)
         if device is not None:
             device.write_config(offset, value, size)
 
+    def find_bus(self, name):
+        """A bus by name, among this one and those behind it; None: there is none."""
+        if name == self.name:
+            return self
+        return next(filter(None, (behind.find_bus(name) for behind in self.bridges)), None)
+
     def info_pci(self):
         """Text of `info pci`."""
-        return "".join(describe(device) for _, device in sorted(self.devices.items()))
+        return ("".join(describe(device) for _, device in sorted(self.devices.items()))
+                + "".join(behind.info_pci() for behind in self.bridges))
 
 
 class ConfigMechanism1:
@@ -354,7 +381,9 @@ def describe(device):
     name = CLASS_NAMES.get(device.CLASS_CODE >> 8, f"Class {device.CLASS_CODE >> 8:04x}")
     lines = [f"  Bus {device.bus.number:2d}, device {device.devfn >> 3:3d}, function {device.devfn & 7}:",
              f"    {name}: PCI device {device.config_word(VENDOR):04x}:{device.config_word(DEVICE):04x}"]
-    if device.config_word(SUBSYSTEM_VENDOR):
+    if device.HEADER & ~MULTIFUNCTION:
+        lines += device.describe_bridge()
+    elif device.config_word(SUBSYSTEM_VENDOR):
         lines.append(f"      PCI subsystem {device.config_word(SUBSYSTEM_VENDOR):04x}:{device.config_word(SUBSYSTEM):04x}")
     if device.INTERRUPT_PIN:
         lines.append(f"      IRQ {device.s.config[INTERRUPT_LINE]}, pin {chr(ord('A') + device.INTERRUPT_PIN - 1)}")

@@ -289,7 +289,7 @@ def test_a_bad_address_is_refused(text):
 def test_a_full_bus_is_a_clear_error(pc):
     for _ in range(32):
         pc.bus.register_device(Card())
-    with pytest.raises(UserError, match="32 PCI slots"):
+    with pytest.raises(UserError, match="32 PCI slots of pci.0"):
         pc.bus.register_device(Card())
 
 
