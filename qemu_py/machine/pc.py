@@ -21,7 +21,7 @@ from qemu_py.devices.port92 import Port92
 from qemu_py.devices.uart16550 import UART16550
 from qemu_py.machine import firmware
 from qemu_py.machine.config import check_ram_size
-from qemu_py.machine.multiboot import Multiboot
+from qemu_py.machine.kernel import kernel_loader
 from qemu_py.machine.registry import QEMUMachine, machine_init, qemu_register_machine
 from qemu_py.system.a20 import A20Gate
 from qemu_py.system.irq import IRQ, IRQOr
@@ -39,7 +39,7 @@ def pc_init1(machine, pci_enabled):
     """Build a PC."""
     config = machine.config
     if config.kernel is None and config.bios is None:
-        raise UserError("there is nothing to run: give a multiboot kernel with -kernel FILE")
+        raise UserError("there is nothing to run: give a kernel with -kernel FILE")
     pc_a20_init(machine)
     pc_cpus_init(machine, config.cpu_model)
     pc_memory_init(machine, config.ram_size, pci_enabled)
@@ -59,7 +59,7 @@ def pc_init1(machine, pci_enabled):
         plug(machine, name, options)
     if config.kernel is not None:
         machine.register_reset(lambda: firmware.bios_left_it(machine))
-        machine.loader = Multiboot(machine, config.kernel, config.append, config.initrd)
+        machine.loader = kernel_loader(machine)
         machine.register_reset(machine.loader.reset)
 
 
