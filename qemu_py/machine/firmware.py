@@ -57,10 +57,13 @@ def bios_left_it(machine):
                         (0x43, 0x54), (0x41, 18),                   # memory refresh
                         (0x61, 0x00)):
         outb(port, value)
+    serials = [port for port, chardev in zip(COM_PORTS, machine.config.serials) if chardev is not None]
+    for port in serials:                                # 9600 baud, 8 bits, no parity
+        for register, value in ((3, 0x83), (0, 12), (1, 0), (3, 0x03)):
+            outb(port + register, value)
     memory = machine.memory.address_space_memory
     memory.write(0, struct.pack("<HH", IRET_OFFSET, 0xF000) * 256)
     bda = bytearray(256)
-    serials = [port for port, chardev in zip(COM_PORTS, machine.config.serials) if chardev is not None]
     struct.pack_into(f"<{len(serials)}H", bda, 0, *serials)
     equipment = 0x22 | len(serials) << 9                # x87, 80x25 colour, serial ports
     struct.pack_into("<HxH", bda, 0x10, equipment, 640)

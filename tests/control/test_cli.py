@@ -1,8 +1,11 @@
 """The command line: its grammar, its one-line errors, its exit status."""
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -236,3 +239,37 @@ def test_a_halted_guest_costs_no_processor_time(kernel):
         process.terminate()
         process.wait(30)
         assert spent < 0.2
+
+
+# Polls COM1 and sends back what comes: in al, 3FDh; test al, 1; jz; in al, 3F8h; out 3F8h, al
+ECHO = say(b"go", 0x3F8) + b"\x66\xba\xfd\x03\xec\xa8\x01\x74\xf7\x66\xba\xf8\x03\xec\xee\xeb\xef"
+
+
+def test_a_terminal_is_the_guests_until_ctrl_c(kernel):
+    """Keys arrive one by one and unechoed; Ctrl-C ends the machine and gives the terminal back."""
+    needs_the_cpu()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        try:
+            os.execv(sys.executable, [sys.executable, "-m", "qemu_py", "-serial", "stdio", "-kernel",
+                                      str(kernel(ECHO))])
+        finally:
+            os._exit(99)
+    before = termios.tcgetattr(terminal)
+    output = b""
+
+    def until(text):
+        nonlocal output
+        while text not in output:
+            assert select.select([terminal], [], [], 60)[0], output
+            output += os.read(terminal, 1000)
+    until(b"go")
+    for key in (b"a", b"b\r"):
+        os.write(terminal, key)
+        until(key)
+    os.write(terminal, b"\x03")
+    until(b"terminating on signal 2")
+    assert output.startswith(b"goab\r")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert termios.tcgetattr(terminal)[:4] == before[:4]
+    os.close(terminal)
