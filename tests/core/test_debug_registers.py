@@ -110,6 +110,13 @@ def test_a_pushed_value_hits_too(stage):
     assert stage.fault("push eax; nop; hlt") == (DB, None, 1)
 
 
+def test_two_breakpoints_on_one_access_both_show_in_dr6(stage):
+    stage.cpu.dr1, stage.cpu.dr2 = DATA, DATA + 2
+    stage.cpu.dr7 = dr7(1, WRITE, 2) | dr7(2, WRITE, 2)
+    assert stage.fault(f"mov [{DATA}], eax; nop; hlt")[0] == DB
+    assert stage.cpu.dr6 & 0xF == 6
+
+
 def test_local_and_global_enables_both_count(stage):
     stage.cpu.dr0 = DATA
     stage.cpu.dr7 = (dr7(0, WRITE, 4) & ~1) | 2

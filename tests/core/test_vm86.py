@@ -221,3 +221,11 @@ def test_pvi_gives_ring_3_programs_vif(stage):
 def test_without_pvi_they_are_gp(stage):
     assert stage.fault("sti", 3) == (GP, 0, 0)
     assert stage.fault("cli", 3) == (GP, 0, 0)
+
+
+def test_pvi_returning_with_vif_and_vip_set_is_gp_at_once(stage):
+    stage.cpu.cr4 = CR4_PVI
+    stage.cpu.write(0x12000, b"\x90\xCD\x80")
+    code = f"push {0x23}; push 0xA000; push {2 | VIF | VIP}; push {CODE3}; push 0x12000; iretd"
+    assert stage.fault(code, at=0x10000)[:2] == (GP, 0)
+    assert stage.stack(3)[1:] == [0x12000, CODE3]

@@ -6,7 +6,7 @@ Source: SDM vol. 3, 17.2 (debug registers), 17.3 (debug exceptions). Not modelle
 from libc.stdint cimport uint32_t, uint64_t
 from qemu_py._core.cpu cimport (CPUX86State, BP_CPU, BP_MEM_READ, BP_MEM_WRITE, EXCP01_DB, MAX_BREAKPOINTS,
                                 R_CS, RF_MASK)
-from qemu_py._core.softmmu cimport tlb_flush
+from qemu_py._core.softmmu cimport WATCH_DR_SHIFT, tlb_flush
 from qemu_py._core.x86.state cimport raise_exception, update_hflags
 
 cdef enum:              # DR7.R/Wn
@@ -110,8 +110,8 @@ cdef int check_hw_watchpoints(CPUX86State *env) noexcept nogil:
     cdef uint32_t flags = env.watchpoint_flags
     if not flags & BP_CPU:
         return 0
-    env.watchpoint_flags = 0
-    env.dr[6] = (env.dr[6] & ~<uint64_t> DR6_B_MASK) | 1 << (flags >> 8 & 3)
+    env.watchpoint_hit = env.watchpoint_flags = 0
+    env.dr[6] = (env.dr[6] & ~<uint64_t> DR6_B_MASK) | (flags >> WATCH_DR_SHIFT & DR6_B_MASK)
     return raise_exception(env, EXCP01_DB)
 
 

@@ -6,7 +6,7 @@ every memory access precedes the first change of a register.
 """
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from qemu_py._core.cpu cimport (
-    CPUX86State, SegmentCache, R_ESP, R_ES, R_CS, R_SS, R_DS, R_FS, R_GS, CR0_PE, CR4_VME, CC_MASK,
+    CPUX86State, SegmentCache, R_ESP, R_ES, R_CS, R_SS, R_DS, R_FS, R_GS, CR0_PE, CR4_VME, CR4_PVI, CC_MASK,
     TF_MASK, IF_MASK, DF_MASK, IOPL_MASK, IOPL_SHIFT, NT_MASK, RF_MASK, VM_MASK, AC_MASK, VIF_MASK, VIP_MASK,
     ID_MASK, EXCP0B_NOSEG, EXCP0C_STACK, EXCP0D_GPF, DESC_S, DESC_CS, DESC_C, DESC_W, DESC_P, DESC_B,
     HF_CPL_MASK, HF_TF, HF_AC, HF_RF)
@@ -401,6 +401,15 @@ cdef int iret_paragraph(CPUX86State *env, int size) noexcept nogil:
     return XFER_OK
 
 
+cdef inline int virtual_interrupt_due(CPUX86State *env, uint32_t extension) noexcept nogil:
+    """VIF and VIP are both set: the interrupt that the monitor holds back is due at once, #GP before
+    the first instruction (vol. 3, 20.3.2 and 20.4). XFER_*."""
+    if env.eflags & (VIF_MASK | VIP_MASK) == VIF_MASK | VIP_MASK and env.cr[4] & extension:
+        gp(env, 0)
+        return XFER_LATE
+    return XFER_OK
+
+
 cdef int iret_to_vm86(CPUX86State *env, Stack *stack, uint32_t *frame) noexcept nogil:
     """CPL 0 and VM set in the image: ESP, SS, ES, DS, FS, GS follow EIP, CS, EFLAGS."""
     cdef uint32_t more[6]
@@ -420,11 +429,7 @@ cdef int iret_to_vm86(CPUX86State *env, Stack *stack, uint32_t *frame) noexcept 
     update_hflags(env)
     env.eip = frame[0]
     interrupts_may_be_open(env)
-    if env.cr[4] & CR4_VME and env.eflags & (VIF_MASK | VIP_MASK) == VIF_MASK | VIP_MASK:
-        # An interrupt that the monitor holds back is due at once (vol. 3, 20.3.2).
-        gp(env, 0)
-        return XFER_LATE
-    return XFER_OK
+    return virtual_interrupt_due(env, CR4_VME)
 
 
 cdef int helper_iret(CPUX86State *env, int size, uint32_t next_eip) noexcept nogil:
@@ -434,7 +439,7 @@ cdef int helper_iret(CPUX86State *env, int size, uint32_t next_eip) noexcept nog
     cdef uint32_t mask
     cdef uint64_t e
     cdef int status
-    env.nmi_blocked = 0                 # even when the IRET faults (vol. 3, 6.7.1)
+    env.nmi_blocked &= ~<uint32_t> 1    # even when the IRET faults (vol. 3, 6.7.1)
     if paragraph_mode(env):
         return iret_paragraph(env, size)
     if env.eflags & NT_MASK:
@@ -463,4 +468,6 @@ cdef int helper_iret(CPUX86State *env, int size, uint32_t next_eip) noexcept nog
         if env.eflags & (TF_MASK | AC_MASK | RF_MASK) or env.hflags & (HF_TF | HF_AC | HF_RF):
             update_hflags(env)
         interrupts_may_be_open(env)
+        if cpu_cpl(env) == 3:
+            return virtual_interrupt_due(env, CR4_PVI)
     return status
