@@ -22,6 +22,8 @@ from qemu_py.devices.uart16550 import UART16550
 from qemu_py.machine import firmware
 from qemu_py.machine.config import check_ram_size
 from qemu_py.machine.kernel import kernel_loader
+from qemu_py.machine.plug import new_device, plug
+from qemu_py.machine.pc_isa import pc_cmos_init, pc_isa_init
 from qemu_py.machine.registry import QEMUMachine, machine_init, qemu_register_machine
 from qemu_py.system.a20 import A20Gate
 from qemu_py.system.irq import IRQ, IRQOr
@@ -57,6 +59,7 @@ def pc_init1(machine, pci_enabled):
     pc_basic_device_init(machine)
     for name, options in config.devices:
         plug(machine, name, options)
+    pc_cmos_init(machine)
     if config.kernel is not None:
         machine.register_reset(lambda: firmware.bios_left_it(machine))
         machine.loader = kernel_loader(machine)
@@ -210,6 +213,7 @@ def pc_basic_device_init(machine):
     port80 = machine.add_device("port80", Port80())
     region = isa.map(port80, 0x80, 1, name="ioport80")
     region.set_passive_write(0)
+    pc_isa_init(machine)
     ferr = MemoryRegion.io("ioportF0", 1, ferr_ops(machine.pic.irqs[13], machine.cpus[0]))
     machine.memory.system_io.add_subregion(0xF0, ferr)
     serial_irqs = {irq: IRQOr(isa.irq(irq)) for _, irq in COM}  # COM1 and COM3 share one, COM2 and COM4
@@ -266,26 +270,6 @@ def serial_init(machine, n, chardev, irqs):
     uart.lsr_listener = lsr_listener
     uart.update()
     machine.add_device(f"serial{n}", uart)
-
-
-def plug(machine, name, options):
-    """-device: make a device of the user's and plug it into its bus."""
-    cls = device_class(name)
-    if cls is None:
-        raise UserError(f"-device {name}: there is no such device; -device help lists them")
-    bus = {"isa": machine.isa, "pci": machine.pci}.get(cls.BUS)
-    if bus is None:
-        raise UserError(f"-device {name}: this machine has no PCI bus" if cls.BUS == "pci" else
-                        f"-device {name}: it is part of the board and cannot be added")
-    device = new_device(machine, cls, options)
-    machine.add_device(name, device)
-    device.plug(bus)
-
-
-def new_device(machine, cls, options=()):
-    """A device with the properties that -global and -device give it."""
-    defaults = {prop: text for (name, prop), text in machine.config.globals.items() if name == cls.NAME}
-    return cls.from_options(machine.clocks.vm, {**defaults, **dict(options)})
 
 
 @machine_init
