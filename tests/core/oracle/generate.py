@@ -90,14 +90,14 @@ class Generator:
             r["rflags"] |= np.uint64(0x40000)
         _implicit(i, r, rng, pick)
         target = _steer(i, r, rng)
-        if i.mode == 16 and i.segs == SEGS_BASED:
-            low = WINDOW_OFFSET + 0x20 + (gpr[:, ESP] & np.uint64(0xFFFF)) % np.uint64(0xC0)
-            keep = rng.random(k) < 0.03
-            gpr[:, ESP] = np.where(keep, gpr[:, ESP] & np.uint64(0xFFFF), low) | np.uint64(IRET_FRAME_HIGH)
         if target is not None and not i.wild:
             _memory_operand(i, r, target, rng, pools)
         if name.startswith("cmpxchg") and pick.random() < 0.6:
             _make_equal(i, r, target)
+        if i.mode == 16 and i.segs == SEGS_BASED:
+            low = WINDOW_OFFSET + 0x20 + (gpr[:, ESP] & np.uint64(0xFFFF)) % np.uint64(0xC0)
+            keep = rng.random(k) < 0.03
+            gpr[:, ESP] = np.where(keep, gpr[:, ESP] & np.uint64(0xFFFF), low) | np.uint64(IRET_FRAME_HIGH)
         gpr &= U32
         b.flags_ignored[rows] = undefined_flags(i, gpr)
         if name in ("shld", "shrd"):

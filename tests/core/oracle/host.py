@@ -66,10 +66,13 @@ def build():
 
 
 def cpu_model():
+    """Name, family, model and stepping of the host CPU."""
+    found = {}
     for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "unknown"
+        key, _, value = line.partition(":")
+        found.setdefault(key.strip(), value.strip())
+    return (f"{found.get('model name', 'unknown')} (family {found.get('cpu family')}, model {found.get('model')}, "
+            f"stepping {found.get('stepping')})")
 
 
 class HostCPU:
