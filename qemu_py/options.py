@@ -195,6 +195,27 @@ def opt_global(parse, text):
     parse.globals[m[1], m[2]] = m[3]
 
 
+def opt_rtc(parse, text):
+    """base=utc|localtime|DATE, clock=host|rt|vm, driftfix=none."""
+    from datetime import datetime
+    first, properties = split_properties(text)
+    key, sep, value = first.partition("=")
+    for key, value in [(key, value if sep else None), *properties]:
+        if key == "base" and value in ("utc", "localtime"):
+            parse.settings["rtc_base"] = value
+        elif key == "base" and value:
+            try:
+                parse.settings["rtc_base"] = datetime.strptime(
+                    value, "%Y-%m-%dT%H:%M:%S" if "T" in value else "%Y-%m-%d")
+            except ValueError:
+                raise UserError(f"-rtc base={value}: write utc, localtime,"
+                                " or a date such as 2026-11-23T19:48:00 or 2026-11-23") from None
+        elif key == "clock" and value in ("host", "rt", "vm"):
+            parse.settings["rtc_clock"] = value
+        elif not (key == "driftfix" and value == "none"):
+            raise UserError(f"-rtc {text}: write base=utc|localtime|DATE, clock=host|rt|vm, driftfix=none")
+
+
 def opt_d(parse, text):
     from qemu_py.util import log
     if text in ("help", "?"):
@@ -236,6 +257,8 @@ OPTIONS = (
     Option("vga", "TYPE", "display adapter: std (its text window) or none", opt_vga),
     Option("device", "NAME[,PROP=VALUE...]", "add a device; help lists them, NAME,help its properties", opt_device),
     Option("global", "DEVICE.PROPERTY=VALUE", "a property's default for every device of that name", opt_global),
+    Option("rtc", "base=DATE,clock=CLOCK", "the clock chip's start: utc, localtime or a date; what it counts: host,"
+           " rt, vm", opt_rtc),
     Option("name", "TEXT", "a name for the guest", set_text("name")),
     Option("no-reboot", "", "exit instead of rebooting", set_true("no_reboot")),
     Option("no-shutdown", "", "stop instead of exiting when the guest shuts down", set_true("no_shutdown")),

@@ -22,6 +22,8 @@ class MachineConfig:
     devices: list = field(default_factory=list)         # (name, {property: text})
     globals: dict = field(default_factory=dict)         # (device, property) -> text: defaults of -global
     vga: str = "std"
+    rtc_base: object = "utc"            # what the real-time clock begins with: utc, localtime, or a datetime
+    rtc_clock: str = "host"             # what it counts: host, rt or vm
     name: str = ""
     no_reboot: bool = False
     no_shutdown: bool = False

@@ -1,0 +1,48 @@
+"""The PC's chips on the ISA bus that are not in pc.py: wiring only. Real-time clock with its CMOS RAM."""
+from datetime import datetime, timedelta
+
+from qemu_py.devices.mc146818 import MC146818
+from qemu_py.machine import cmos
+
+RTC_IRQ = 8
+EPOCH = datetime(1970, 1, 1)
+
+
+def pc_isa_init(machine):
+    """All of them; part of pc_basic_device_init."""
+    rtc_init(machine)
+
+
+def rtc_start(machine):
+    """The date and time that -rtc base= gives the clock chip."""
+    base = machine.config.rtc_base
+    if base not in ("utc", "localtime"):
+        return base
+    ns = machine.clocks.host.get_ns()
+    now = EPOCH + timedelta(microseconds=ns // 1000)
+    if base == "localtime":
+        now += datetime.fromtimestamp(ns / 1e9).astimezone().utcoffset()
+    return now
+
+
+def rtc_init(machine):
+    """MC146818 at ports 70h and 71h, on the clock that -rtc clock= names."""
+    clocks = machine.clocks
+    clocks.rtc_clock = {"host": clocks.host, "rt": clocks.rt, "vm": clocks.vm}[machine.config.rtc_clock]
+    rtc = machine.rtc = MC146818(clocks.rtc_clock)
+    rtc.set_time(rtc_start(machine))
+    rtc.irq = machine.isa.irq(RTC_IRQ)
+    if clocks.rtc_clock is clocks.host:
+        clocks.host.reset_notifiers.append(lambda now: rtc.clock_set_back())
+    machine.isa.map(rtc, 0x70, 2, name="rtc")
+    machine.add_device("mc146818", rtc)
+
+
+def pc_cmos_init(machine):
+    """What the BIOS finds in the CMOS RAM, once everything has been plugged in."""
+    ram = machine.rtc.s.ram
+    cmos.set_memory_size(ram, machine.ram_below_4g, machine.ram_above_4g)
+    cmos.set_processors(ram, len(machine.cpus))
+    cmos.set_floppies(ram, ())
+    cmos.set_boot_order(ram, getattr(machine.config, "boot_order", "cad"))
+    cmos.set_checksum(ram)
