@@ -25,6 +25,7 @@ class Parse:
     debugcons: list = field(default_factory=list)
     devices: list = field(default_factory=list)
     globals: dict = field(default_factory=dict)         # (device, property) -> text
+    data_dirs: list = field(default_factory=list)
     nographic: bool = False
     log_items: str = ""
     log_file: str = None
@@ -249,6 +250,7 @@ OPTIONS = (
     Option("append", "TEXT", "command line of the kernel", set_text("append")),
     Option("initrd", "LIST", "modules of the kernel: \"file arguments,file arguments\"", set_text("initrd")),
     Option("bios", "FILE", "map a BIOS image, and start it when there is no kernel", set_text("bios")),
+    Option("L", "DIR", "look for firmware in a directory first", append_text("data_dirs")),
     Option("serial", "DEV", "a serial port (up to 4): stdio, file:PATH, null, none", opt_serial),
     Option("debugcon", "DEV", "a debug console at port E9h, on the same devices", append_text("debugcons")),
     Option("monitor", "DEV", "none: there is no monitor yet", opt_monitor),
@@ -327,4 +329,4 @@ def machine_config(parse):
             if name in settings:
                 raise UserError(f"-{name}: only allowed together with -kernel")
     return MachineConfig(serials=opened[0], debugcons=opened[1], devices=parse.devices, globals=parse.globals,
-                         **settings)
+                         data_dirs=parse.data_dirs, **settings)

@@ -16,7 +16,8 @@ class MachineConfig:
     kernel: str = None                  # path of a multiboot kernel
     append: str = ""
     initrd: str = None                  # "file arguments,file arguments"
-    bios: str = None                    # path
+    bios: str = None                    # path, or name in a data directory; None: the board's
+    data_dirs: list = field(default_factory=list)       # of -L: where firmware is looked for first
     serials: list = field(default_factory=list)         # character devices, None for an absent port
     debugcons: list = field(default_factory=list)
     devices: list = field(default_factory=list)         # (name, {property: text})

@@ -8,6 +8,7 @@ import struct
 
 from qemu_py.machine.multiboot import read_file
 from qemu_py.system.memory import MemoryRegion
+from qemu_py.util.datadir import qemu_find_file
 from qemu_py.util.errors import UserError
 
 ISA_BIOS_MAX = 128 << 10                # the part that also appears below 1 MiB
@@ -17,9 +18,9 @@ BDA = 0x400
 COM_PORTS = (0x3F8, 0x2F8, 0x3E8, 0x2E8)
 
 
-def load_bios(path):
-    """A BIOS image, checked."""
-    data = read_file(path, "BIOS")
+def load_bios(path, dirs=()):
+    """A BIOS image, checked; a plain name is also looked for where firmware is installed."""
+    data = read_file(qemu_find_file(path, dirs) or path, "BIOS")
     if not data or len(data) & 0xFFFF:
         raise UserError(f"BIOS '{path}' has {len(data)} bytes: an image is a multiple of 64 KiB")
     if len(data) > BIOS_MAX:

@@ -134,7 +134,7 @@ def test_cpu_help_lists_the_models():
 
 def failing():
     yield ["-foo"]
-    yield []
+    yield ["-bios", "no-such-bios.bin"]
     yield ["-kernel", "/no/such/file"]
     yield ["-kernel", "/"]
     yield ["-kernel", os.devnull]
