@@ -25,11 +25,12 @@ cdef enum:
     WINDOW_SIZE = 256
     CODE_SIZE = 16
     FILLED = 32                 # bytes from CODE that are the code, then HLT: #GP in ring 3, which ends a block
-    # Flags that a record may set: C P A Z S D O, NT, AC, ID
-    USER_FLAGS = 0x244CD5
+    # Flags that a record may set: C P A Z S T D O, NT, AC, ID
+    USER_FLAGS = 0x244DD5
     USER_DATA = 0x8000 | 0x1000 | 0x6000 | 0x200 | 0x100       # P, S, DPL 3, writable, accessed
     SEGS_FLAT = 0
     SEGS_BASED = 1              # DS, ES, GS based at the data page; with 16-bit code SS as well
+    SEGS_CODE = 2               # SS always, and CS at the code page
 
 cdef struct Offsets:
     size_t gpr, rip, rflags, fx, data, sig, trapno, err, cr2, codelen, mode, status, code
@@ -60,12 +61,15 @@ cdef void load_segments(CPUX86State *env, uint32_t mode, uint32_t segs) noexcept
                            USER_DATA | DESC_CS | DESC_G | (DESC_B if mode == 32 else 0))
     cpu_x86_load_seg_cache(env, R_FS, 0, 0, 0, 0)
     cpu_x86_load_seg_cache(env, R_GS, 0, 0, 0, 0)
-    if segs == SEGS_BASED:
+    if segs != SEGS_FLAT:
         cpu_x86_load_seg_cache(env, R_DS, 0x17, DATA, WINDOW + WINDOW_SIZE - 1, USER_DATA | DESC_B)
         cpu_x86_load_seg_cache(env, R_ES, 0x2F, DATA, WINDOW + WINDOW_SIZE - 1, (USER_DATA | DESC_B) & ~DESC_W)
         cpu_x86_load_seg_cache(env, R_GS, 0x27, DATA, WINDOW + 0x1F, USER_DATA | DESC_E)
-        if mode == 16:
+        if mode == 16 or segs == SEGS_CODE:
             cpu_x86_load_seg_cache(env, R_SS, 0x1F, DATA, WINDOW + WINDOW_SIZE - 1, USER_DATA)
+        if segs == SEGS_CODE:
+            cpu_x86_load_seg_cache(env, R_CS, 0x3F if mode == 32 else 0x37, CODE, 0x7FF,
+                                   USER_DATA | DESC_CS | (DESC_B if mode == 32 else 0))
     update_hflags(env)
 
 
@@ -143,7 +147,7 @@ cdef class BatchRunner:
         cpu_put_eflags(env, <uint32_t> ((<uint64_t *> (r + o.rflags))[0] & USER_FLAGS) | 0x202, 0xFFFFFFFFU)
         update_hflags(env)
         fxrstor_image(env, r + o.fx)
-        env.eip = CODE
+        env.eip = CODE - env.segs[R_CS].base
         env.exception_index = EXCP_NONE
         env.halted = 0
         # 16 one-byte instructions, and the HLT behind them
@@ -162,7 +166,7 @@ cdef class BatchRunner:
             reason = EXCP0E_PAGE
             env.error_code = 4 | (2 if env.unmapped_write else 0)
             env.cr[2] = env.unmapped_addr
-        if reason >= EXCP_INTERRUPT or (block and reason == EXCP0D_GPF and env.eip == CODE + length):
+        if reason >= EXCP_INTERRUPT or (block and reason == EXCP0D_GPF and env.segs[R_CS].base + env.eip == CODE + length):
             reason = 1
         else:
             (<uint64_t *> (r + o.err))[0] = env.error_code

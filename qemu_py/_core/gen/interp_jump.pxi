@@ -5,7 +5,7 @@ cdef uintptr_t op_jmp(CPUX86State *env, IROp *op) noexcept nogil:
     return goto_tb(env, 0)
 
 cdef uintptr_t op_trap_cc(CPUX86State *env, IROp *op) noexcept nogil:
-    if check_cond(env, <uint32_t> op.imm):
+    if loop_taken(env, <uint32_t> op.imm, op.b) if op.a else check_cond(env, <uint32_t> op.imm):
         raise_exception_err(env, EXCP0D_GPF, 0)
         return op_fault(env, op)
     return op[1].fn(env, op + 1)

@@ -9,6 +9,22 @@ from qemu_py._core.x86.stack cimport push16_any, push32_any, stack_add, stack_ld
 from qemu_py._core.x86.state cimport raise_exception_err
 
 
+cdef bint loop_taken(CPUX86State *env, uint32_t kind, bint count16) noexcept nogil:
+    """Would this LOOPNE 0, LOOPE 1, LOOP 2, JCXZ 3 branch? If not, it is done: the count is stored."""
+    cdef uint32_t count = r16(env, 8) if count16 else r32(env, 8)
+    if kind == 3:
+        return count == 0
+    count -= 1
+    if count16:
+        count &= 0xFFFF
+    if count and (kind == 2 or check_cond(env, 4) == (kind == 1)):
+        return True
+    if count16:
+        w16(env, 8, <uint16_t> count)
+    else:
+        w32(env, 8, count)
+    return False
+
 
 cdef int check_breakpoint(CPUX86State *env, uint64_t pc) noexcept nogil:
     """An instruction breakpoint at linear address pc: the debugger's stop the CPU, DR0-DR3 raise

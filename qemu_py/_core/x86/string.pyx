@@ -491,6 +491,8 @@ cdef int rep_scas(CPUX86State *env, bint a16, int size, bint while_equal) noexce
         if (env.cc_dst == 0) != while_equal:
             break
         if count and must_leave(env, done):
+            # what interrupts the repetition sees the flags from before it, as a fault does
+            env.cc_op, env.cc_dst, env.cc_src = cc_op, cc_dst, cc_src
             return REP_AGAIN
     return REP_DONE
 
@@ -533,6 +535,8 @@ cdef int rep_cmps(CPUX86State *env, int seg, bint a16, int size, bint while_equa
         if (env.cc_dst == 0) != while_equal:
             break
         if count and must_leave(env, done):
+            # what interrupts the repetition sees the flags from before it, as a fault does
+            env.cc_op, env.cc_dst, env.cc_src = cc_op, cc_dst, cc_src
             return REP_AGAIN
     return REP_DONE
 

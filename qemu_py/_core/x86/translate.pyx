@@ -345,7 +345,8 @@ cdef void gen_loop(DisasContext *s, int kind) noexcept nogil:
     """LOOPNE 0, LOOPE 1, LOOP 2, JCXZ 3: the count's width is the address size."""
     cdef uint32_t target = branch_target(s)
     if beyond_limit(s, target):
-        gen_exception(s, EXCP0D_GPF, 0)
+        emit_rr(s, OP_trap_cc, 1, s.insn.asz == 2)
+        s.ops[s.nops - 1].imm = kind
         return
     set_successor(s, 0, <uint32_t> s.next_eip)
     set_successor(s, 1, target)

@@ -8,15 +8,16 @@ import random
 import numpy as np
 
 from tests.core.oracle import undefined, values
-from tests.core.oracle.host import RECORD, RUN_JUMP, RUN_STEP, SEGS_BASED, WINDOW, WINDOW_OFFSET, fresh_fx
+from tests.core.oracle.host import RECORD, RUN_JUMP, RUN_STEP, SEGS_CODE, WINDOW, WINDOW_OFFSET, fresh_fx
 from tests.core.oracle.instructions import (BIT_TESTS, EAX, EBP, EBX, ECX, EDI, EDX, ESI, ESP, FEATURES, SHIFTS,
-                                            STRINGS, encode, forms, operand_bytes, window_offset)
+                                            STRINGS, encode, forms, operand_bytes, stack16, window_offset)
 
 GROUP = 32
 POOL = 4096
 U32 = np.uint64(0xFFFFFFFF)
 IRET_FRAME_HIGH = 0x30000000        # a 16-bit stack's ESP keeps these bits on the host (hostcpu.c)
-FLAG_BITS = 0x244CD5                # what user mode may change, and is compared: C P A Z S D O NT AC ID
+FLAG_BITS = 0x244DD5                # what user mode may change, and is compared: C P A Z S T D O NT AC ID
+TF = 0x100                          # set where the host single-steps
 
 
 class Batch:
@@ -85,6 +86,8 @@ class Generator:
         r["code"][:, :len(code)] = code
         r["codelen"], r["mode"], r["segs"] = len(code), i.mode, i.segs
         b.how[rows] = i.how
+        if i.how == RUN_STEP:
+            r["rflags"] |= np.uint64(TF)
         r["fx"] = pools.images(rng, i.form, k)
         if pick.random() < 0.03:
             r["rflags"] |= np.uint64(0x40000)
@@ -94,7 +97,7 @@ class Generator:
             _memory_operand(i, r, target, rng, pools)
         if name.startswith("cmpxchg") and pick.random() < 0.6:
             _make_equal(i, r, target)
-        if i.mode == 16 and i.segs == SEGS_BASED:
+        if stack16(i):
             low = WINDOW_OFFSET + 0x20 + (gpr[:, ESP] & np.uint64(0xFFFF)) % np.uint64(0xC0)
             keep = rng.random(k) < 0.03
             gpr[:, ESP] = np.where(keep, gpr[:, ESP] & np.uint64(0xFFFF), low) | np.uint64(IRET_FRAME_HIGH)
@@ -105,16 +108,22 @@ class Generator:
             amount = np.full(k, i.imm or 0) if "I" in i.form.kinds else gpr[:, ECX].astype(np.int64)
             b.skip[rows] |= (amount & 31) > i.osz * 8
         if name == "push_sr" and i.osz == 4:
-            stack16 = i.mode == 16 and i.segs == SEGS_BASED
-            esp = gpr[:, ESP] & np.uint64(0xFFFF) if stack16 else gpr[:, ESP]
-            below = esp.astype(np.int64) - (WINDOW_OFFSET if stack16 else WINDOW) - 4
-            for n, offset in enumerate(below):
-                b.data_ignored[rows.start + n] = [(max(0, int(offset) + a), max(0, int(offset) + z))
-                                               for a, z in undefined.MEMORY["push_sr"][0]]
+            below = _ignore_stack(b, rows, i, gpr, undefined.MEMORY["push_sr"][0])
             b.skip[rows] |= (r["rflags"] & np.uint64(0x40000) != 0) | (below < 0) | (below > 252)
+        if name in ("call", "call_ind") and i.segs == SEGS_CODE:
+            _ignore_stack(b, rows, i, gpr, undefined.MEMORY["call"][0])
         if target is not None and name in ENVIRONMENTS:
             for n, offset in enumerate(target):
                 b.data_ignored[rows.start + n] = [(int(offset) + a, int(offset) + z) for a, z in ENVIRONMENTS[name](i.osz)]
+
+
+def _ignore_stack(b, rows, i, gpr, ranges):
+    """Leave bytes below the stack pointer out of the comparison; the window offsets of a pushed dword."""
+    esp = gpr[:, ESP] & np.uint64(0xFFFF) if stack16(i) else gpr[:, ESP]
+    below = esp.astype(np.int64) - (WINDOW_OFFSET if stack16(i) else WINDOW) - 4
+    for n, offset in enumerate(below):
+        b.data_ignored[rows.start + n] = [(max(0, int(offset) + a), max(0, int(offset) + z)) for a, z in ranges]
+    return below
 
 
 # Where an image in memory has fields that undefined.FX names

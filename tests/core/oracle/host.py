@@ -31,7 +31,7 @@ WINDOW = DATA + WINDOW_OFFSET
 CONTROL, CONTROL_SIZE = 0x30000000, 0x2000      # the harness's own pages
 RUN_STEP, RUN_JUMP = 1, 2
 STATUS_RAN, STATUS_DIED = 1, 2
-SEGS_FLAT, SEGS_BASED = 0, 1
+SEGS_FLAT, SEGS_BASED, SEGS_CODE = 0, 1, 2
 NO_FAULT = 1                                    # trapno after an instruction that did not fault
 
 

@@ -43,9 +43,10 @@ enum { RUN_STEP = 1, RUN_JUMP = 2 };
 enum { STATUS_RAN = 1, STATUS_DIED = 2 };
 /* Selectors that Linux gives every process, and those of the LDT below */
 enum { CS64 = 0x33, CS32 = 0x23, DS32 = 0x2b, LDT_CS16 = 0x0f, LDT_BASED = 0x17, LDT_STACK16 = 0x1f,
-       LDT_DOWN = 0x27, LDT_RO = 0x2f };
-/* record.segs: what DS, ES, SS, GS are in 16- and 32-bit modes; FS is always null */
-enum { SEGS_FLAT = 0, SEGS_BASED = 1 };
+       LDT_DOWN = 0x27, LDT_RO = 0x2f, LDT_CODE16 = 0x37, LDT_CODE32 = 0x3f };
+/* record.segs: what the segment registers are in 16- and 32-bit modes; FS is always null.
+ * BASED: DS, ES, GS, and with 16-bit code SS, have a base and a limit; CODE: CS too, and SS always. */
+enum { SEGS_FLAT = 0, SEGS_BASED = 1, SEGS_CODE = 2 };
 
 struct record {                     /* input and output; host.py has the same in numpy's words */
     uint64_t gpr[16];
@@ -186,6 +187,8 @@ static void setup(void)
     set_ldt(LDT_STACK16 >> 3, DATA_VA, 0x8ff, 0, MODIFY_LDT_CONTENTS_DATA, 0);
     set_ldt(LDT_DOWN >> 3, DATA_VA, 0x81f, 0, MODIFY_LDT_CONTENTS_STACK, 0);
     set_ldt(LDT_RO >> 3, DATA_VA, 0x8ff, 1, MODIFY_LDT_CONTENTS_DATA, 1);
+    set_ldt(LDT_CODE16 >> 3, CODE_VA, 0x7ff, 0, MODIFY_LDT_CONTENTS_CODE, 0);
+    set_ldt(LDT_CODE32 >> 3, CODE_VA, 0x7ff, 1, MODIFY_LDT_CONTENTS_CODE, 0);
 }
 
 static void catch_signals(void)
@@ -221,7 +224,12 @@ static void run_one(struct record *r, int how)
 {
     uint8_t bytes[32], *q = bytes + (r->codelen & 15);
     unsigned cs = r->mode == 64 ? CS64 : r->mode == 32 ? CS32 : LDT_CS16;
-    unsigned based = r->segs == SEGS_BASED && r->mode != 64;
+    unsigned based = r->segs != SEGS_FLAT && r->mode != 64;
+    uint64_t eip = CODE_VA;
+    if (based && r->segs == SEGS_CODE) {
+        cs = r->mode == 32 ? LDT_CODE32 : LDT_CODE16;
+        eip = 0;
+    }
     current = r;
     memset(bytes, 0xF4, sizeof bytes);
     memcpy(bytes, r->code, r->codelen & 15);
@@ -244,18 +252,18 @@ static void run_one(struct record *r, int how)
     memcpy((void *) (DATA_VA + WINDOW_OFFSET), r->data, WINDOW);
     memcpy((void *) CTL->gpr, r->gpr, sizeof r->gpr);
     memcpy((void *) CTL->fx, r->fx, 512);
-    CTL->iret[0] = CODE_VA;
+    CTL->iret[0] = eip;
     CTL->iret[1] = cs;
     /* CF PF AF ZF SF DF OF and the user's own NT AC ID */
     CTL->iret[2] = (r->rflags & 0x244CD5) | 0x202 | (how == RUN_STEP ? 0x100 : 0);
     CTL->iret[3] = r->gpr[4];
-    CTL->iret[4] = based && r->mode == 16 ? LDT_STACK16 : DS32;
+    CTL->iret[4] = based && (r->mode == 16 || r->segs == SEGS_CODE) ? LDT_STACK16 : DS32;
     if (based)
         load_segments(LDT_BASED, LDT_RO, LDT_DOWN);
     else if (r->mode != 64)
         load_segments(DS32, DS32, 0);
     if (how == RUN_JUMP && CTL->iret[4] == DS32) {
-        *(volatile uint64_t *) CTL->iret = CODE_VA | (uint64_t) cs << 32;    /* m16:32 */
+        *(volatile uint64_t *) CTL->iret = eip | (uint64_t) cs << 32;    /* m16:32 */
         enter_by_jump();
     } else {
         enter_by_iret();
@@ -268,7 +276,7 @@ static void run_one(struct record *r, int how)
     if (CTL->out_done) {
         memcpy(r->gpr, (void *) CTL->out_gpr, sizeof r->gpr);
         r->rflags = CTL->out_flags;
-        r->rip = CODE_VA + (r->codelen & 15);
+        r->rip = eip + (r->codelen & 15);
         memcpy(r->fx, (void *) CTL->out_fx, 416);
         memset(r->fx + 416, 0, 96);
         r->sig = SIGTRAP;

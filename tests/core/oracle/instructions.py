@@ -9,7 +9,7 @@ import random
 import sys
 from pathlib import Path
 
-from tests.core.oracle.host import RUN_JUMP, RUN_STEP, SEGS_BASED, SEGS_FLAT, WINDOW, WINDOW_OFFSET
+from tests.core.oracle.host import RUN_JUMP, RUN_STEP, SEGS_BASED, SEGS_CODE, SEGS_FLAT, WINDOW, WINDOW_OFFSET
 from tests.core.oracle.undefined import NOT_TRIED
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -111,7 +111,9 @@ def encode(form, pick, code32=None, in_block=False):
     chance = pick.random
     i.mode = (32 if chance() < 0.7 else 16) if code32 is None else (32 if code32 else 16)
     i.segs = SEGS_BASED if chance() < (0.12 if i.mode == 32 else 0.5) and not in_block else SEGS_FLAT
-    i.how = RUN_STEP if form.mnemonic in BRANCHES else RUN_JUMP
+    if i.segs == SEGS_BASED and chance() < 0.4:
+        i.segs = SEGS_CODE
+    i.how = RUN_STEP if form.mnemonic in BRANCHES or chance() < 0.02 and form.mnemonic != "int1" and not in_block else RUN_JUMP
     i.wild = chance() < 0.03
     i.rep = 0
     i.lock = False
@@ -128,9 +130,9 @@ def encode(form, pick, code32=None, in_block=False):
     i.osz = (4 if i.mode == 32 else 2) if not use66 else (2 if i.mode == 32 else 4)
     touches = form.has_modrm or any(k in ("O", "X", "Y") for k in form.kinds) or form.mnemonic in ("xlat", "maskmovq", "maskmovdqu")
     if i.mode == 32:
-        use67 = chance() < (0.5 if i.segs == SEGS_BASED else 0.02)
+        use67 = chance() < (0.02 if i.segs == SEGS_FLAT else 0.5)
     else:
-        use67 = touches and chance() < (0.3 if i.segs == SEGS_BASED else 0.95)
+        use67 = touches and chance() < (0.95 if i.segs == SEGS_FLAT else 0.3)
     if in_block:
         use67 = i.mode == 16 and touches
     if use67:
@@ -234,9 +236,14 @@ def _memory16(i, reg, pick):
     return [reg << 3 | rm]
 
 
+def stack16(i):
+    """SS is a 16-bit segment with a base."""
+    return i.segs == SEGS_CODE or i.segs == SEGS_BASED and i.mode == 16
+
+
 def window_offset(i, segment):
     """Offset, in this segment, of the window's first byte."""
-    if i.segs == SEGS_BASED and (segment in ("ds", "es", "gs") or (segment == "ss" and i.mode == 16)):
+    if i.segs != SEGS_FLAT and (segment in ("ds", "es", "gs") or segment == "ss" and stack16(i)):
         return WINDOW_OFFSET
     return WINDOW
 
@@ -261,7 +268,7 @@ def _immediates(i, form, pick):
         n = i.osz if letter in ("v", "z") else operand_bytes(form, size, i.osz)
         if kind == "J":
             # Not too far, so that nothing of ours is reached; TF stops before it is executed anyway
-            value = pick.choice([pick.randrange(-128, 128), pick.randrange(1 << 32)])
+            value = pick.choice([pick.randrange(-128, 128), pick.randrange(1 << 32), pick.randrange(0x1000)])
         elif form.mnemonic in SHIFTS:
             value = pick.choice([pick.randrange(256), pick.randrange(34), pick.randrange(9), 1])
             if form.mnemonic in ("shld", "shrd") and i.osz == 2 and value & 31 > 16:

@@ -50,8 +50,10 @@ FX = {
     "tail": (slice(288, 512), "XMM8-15 do not exist outside 64-bit mode; beyond them nothing is stored"),
 }
 
-# Bytes of a store that are not compared: (first, last + 1) from its address
+# Bytes of memory that are not compared: (first, last + 1) from the address of a pushed dword
 MEMORY = {
+    "call": ([(0, 4)], "a CALL beyond CS' limit is #GP(0), but recent CPUs have stored the return address (below the "
+                       "stack pointer, which has not moved)"),
     "push_sr": ([(2, 4)], "with a 32-bit operand older CPUs push the selector zero-extended, recent ones write 16 bits "
                           "and leave the rest of the slot (SDM vol. 2, PUSH)"),
 }
