@@ -150,8 +150,8 @@ cdef class BatchRunner:
         env.eip = CODE - env.segs[R_CS].base
         env.exception_index = EXCP_NONE
         env.halted = 0
-        # 16 one-byte instructions, and the HLT behind them
-        env.icount_budget = 20 if block else 1
+        # a block ends at the HLT behind it; loops are short
+        env.icount_budget = 1000 if block else 1
         reason = cpu_exec(env)
         for i in range(8):
             gpr[i] = <uint32_t> env.regs[i]

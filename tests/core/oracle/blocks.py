@@ -1,16 +1,18 @@
-"""Short blocks: two to six instructions, now and then a forward branch over one of them.
+"""Short blocks: two to six instructions, now and then a forward branch over one of them, a loop
+around them, or a store that changes one of them before it is executed.
 
 What single instructions cannot show: flags held lazily across instructions and paths, flag
-liveness, registers and memory handed on, faults in the middle of a translation block.
+liveness, registers and memory handed on, faults in the middle of a translation block, chained
+blocks, self-modifying code.
 """
 import random
 
 import numpy as np
 
 from tests.core.oracle import undefined, values
-from tests.core.oracle.generate import GROUP, Batch, Pools
-from tests.core.oracle.host import RUN_JUMP, WINDOW
-from tests.core.oracle.instructions import BRANCHES, EBP, EDI, ESI, ESP, FEATURES, SHIFTS, STRINGS, encode, forms
+from tests.core.oracle.generate import GROUP, IRET_FRAME_HIGH, Batch, Pools
+from tests.core.oracle.host import CODE, RUN_JUMP, SEGS_BASED, SEGS_CODE, SEGS_FLAT, WINDOW, WINDOW_OFFSET
+from tests.core.oracle.instructions import BRANCHES, EBP, ECX, EDI, ESI, ESP, FEATURES, SHIFTS, STRINGS, encode, forms
 
 U32 = np.uint64(0xFFFFFFFF)
 ROOM = 15
@@ -20,6 +22,14 @@ NOT_IN_BLOCKS = ({name for name in undefined.FLAGS} - LOGIC) | BRANCHES | STRING
     "enter", "leave", "int1", "int3", "into", "xlat", "arpl", "bound", "ud2", "popa", "shld", "shrd", "fxrstor", "frstor", "fxsave", "fnsave",
     "fldenv", "fnstenv", "maskmovq", "maskmovdqu", "ldmxcsr", "nop"}
 READS_AF = {"lahf", "pushf", "aaa", "aas", "daa", "das"}
+
+
+def _names_count(i):
+    """Does this instruction name ECX, CX, CL or CH?"""
+    numbers = [n for n in (i.reg, i.rm) if n is not None]
+    if "Z" in i.form.kinds:
+        numbers.append(i.form.row.opcode & 7)
+    return any(n in (1, 5) for n in numbers) or i.form.mnemonic.startswith("pop") or "CL" in i.form.kinds
 
 
 class BlockGenerator:
@@ -50,6 +60,7 @@ class BlockGenerator:
         r["rflags"] = rng.integers(0, 1 << 32, count, dtype="<u8") & np.uint64(0x8D5) | np.uint64(2)
         for register, middle in ((ESP, 0x70), (EBP, 0x80), (ESI, 0x60)):
             r["gpr"][:, register] = WINDOW + middle + rng.integers(0, 8, count) * 4
+        r["gpr"][:, ECX] = np.where(rng.random(count) < 0.5, r["gpr"][:, ECX], rng.integers(1, 6, count).astype("<u8"))
         near = rng.random(count) < 0.5
         r["gpr"][:, EDI] = np.where(near, WINDOW + rng.integers(0, 256, count), r["gpr"][:, EDI])
         for first in range(0, count, GROUP):
@@ -60,8 +71,25 @@ class BlockGenerator:
 
     def _fill(self, b, rows, rng, pick, pools):
         mode = 32 if pick.random() < 0.7 else 16
-        code, masks, floats = self._code(mode, pick)
+        kind = pick.random()
+        segs = pick.choice([SEGS_BASED, SEGS_CODE]) if kind < 0.2 else SEGS_FLAT
+        looping = pick.random() < 0.2
+        if segs == SEGS_FLAT and kind > 0.9:
+            code, masks, floats = self._modified(mode, pick)
+        else:
+            code, masks, floats = self._code(mode, pick, ROOM - 4 if looping else ROOM, looping)
+            if looping:                         # loop, which counts ECX: 66 or 16-bit code would truncate EIP
+                code += (b"" if mode == 32 else b"\x66\x67") + b"\xE2"
+                code += bytes([-len(code) - 1 & 0xFF])
         r = b.records[rows]
+        r["segs"] = segs
+        if segs != SEGS_FLAT:
+            based = [register for register in (ESP, EBP, ESI) if register == ESI or mode == 16 or segs == SEGS_CODE]
+            r["gpr"][:, based] -= np.uint64(WINDOW - WINDOW_OFFSET)
+            if ESP in based:
+                r["gpr"][:, ESP] |= np.uint64(IRET_FRAME_HIGH)
+        if looping:
+            r["gpr"][:, ECX] = rng.integers(1, 6, GROUP)
         r["code"][:, :len(code)] = np.frombuffer(code, "u1")
         r["codelen"], r["mode"] = len(code), mode
         if floats:
@@ -76,7 +104,24 @@ class BlockGenerator:
             r["fx"] = pools.plain
         b.flags_ignored[rows] = masks
 
-    def _code(self, mode, pick):
+    def _modified(self, mode, pick):
+        """A store into the last byte, an immediate or a displacement, of an instruction behind it."""
+        while True:
+            form = pick.choice(self.by_family["int"])
+            if not any(kind == "I" for kind in form.kinds) or form.mnemonic in SHIFTS:
+                continue
+            i = encode(form, pick, mode == 32, in_block=True)
+            store = b"" if mode == 32 else b"\x67"
+            store += pick.choice([b"\xC6\x05", b"\x80\x05", b"\x80\x35"])      # mov, add, xor byte [disp32], imm8
+            filler = pick.choice([b"", b"\x90", b"\x40"])
+            length = len(store) + 5 + len(filler) + len(i.code)
+            if not i.lock and length <= ROOM:
+                break
+        address = CODE + length - 1
+        mask = undefined.A if form.mnemonic in LOGIC else 0
+        return store + address.to_bytes(4, "little") + bytes([pick.randrange(256)]) + filler + i.code, mask, False
+
+    def _code(self, mode, pick, room, keep_count):
         code, masks, reads_af, shifted, floats = b"", 0, False, False, False
         wanted = pick.randrange(2, 7)
         family = pick.choices(("int", "fpu", "sse"), (8, 1, 1))[0]
@@ -91,11 +136,13 @@ class BlockGenerator:
             i = encode(form, pick, mode == 32, in_block=True)
             if i.lock and not form.lockable:
                 continue
+            if keep_count and _names_count(i):
+                continue
             skip = pick.random() < 0.2 and made + 1 < wanted
             jump = b""
             if skip:                            # over this instruction; 66, or 16-bit code would truncate EIP
                 jump = (b"" if mode == 32 else b"\x66") + bytes([0x70 + pick.randrange(16), len(i.code)])
-            if len(code) + len(jump) + len(i.code) > ROOM:
+            if len(code) + len(jump) + len(i.code) > room:
                 break
             code += jump
             code += i.code

@@ -104,8 +104,8 @@ def memory_extent(form, osz):
 
 
 def encode(form, pick, code32=None, in_block=False):
-    """One random encoding of `form`. `pick` is a random.Random. In a block segments are flat, and
-    memory operands are [ebp+disp8] or [esi+disp8], which blocks.py points into the window."""
+    """One random encoding of `form`. `pick` is a random.Random. In a block memory operands are
+    [ebp+disp8] or [esi+disp8], which blocks.py points into the window; it chooses the segments."""
     i = Instruction()
     i.form = form
     chance = pick.random
