@@ -23,11 +23,13 @@ from qemu_py.machine import firmware
 from qemu_py.machine.config import check_ram_size
 from qemu_py.machine.kernel import kernel_loader
 from qemu_py.machine.plug import new_device, plug
+from qemu_py.machine.pc_fw_cfg import fw_cfg_init, pc_fw_cfg_init
 from qemu_py.machine.pc_isa import pc_cmos_init, pc_isa_init
 from qemu_py.machine.registry import QEMUMachine, machine_init, qemu_register_machine
 from qemu_py.system.a20 import A20Gate
 from qemu_py.system.irq import IRQ, IRQOr
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
+from qemu_py.util.datadir import qemu_find_file
 from qemu_py.util.errors import UserError
 
 RAM_HOLE = 0xE0000000                   # RAM above this moves beyond 4 GiB
@@ -40,11 +42,15 @@ GPE0 = 0xAFE0                           # where QEMU's PC has general purpose ev
 def pc_init1(machine, pci_enabled):
     """Build a PC."""
     config = machine.config
-    if config.kernel is None and config.bios is None:
-        raise UserError("there is nothing to run: give a kernel with -kernel FILE")
+    bios = config.bios
+    if config.kernel is None and bios is None:
+        bios = machine.board.bios
+        if qemu_find_file(bios, config.data_dirs) is None:
+            raise UserError(f"there is nothing to run: give a kernel with -kernel FILE, or a BIOS with -bios FILE"
+                            f" ('{bios}' of the package seabios is not installed)")
     pc_a20_init(machine)
     pc_cpus_init(machine, config.cpu_model)
-    pc_memory_init(machine, config.ram_size, pci_enabled)
+    pc_memory_init(machine, config.ram_size, bios, pci_enabled)
     pic = machine.pic = I8259Pair()
     pc_allocate_cpu_irq(machine, pic)
     # A line that the PCI bridge can drive too, and SCI, is shared; the others are their device's own.
@@ -52,6 +58,7 @@ def pc_init1(machine, pci_enabled):
     isa_irqs = [machine.shared_irqs[n].input() if n in machine.shared_irqs else pic.irqs[n] for n in range(16)]
     machine.isa = ISABus(machine.memory.system_io, isa_irqs, machine.request_exit)
     map_pic(machine, pic)
+    fw_cfg_init(machine)
     if pci_enabled:
         pc_pci_init(machine)
         piix4_pm_init(machine)
@@ -60,6 +67,7 @@ def pc_init1(machine, pci_enabled):
     for name, options in config.devices:
         plug(machine, name, options)
     pc_cmos_init(machine)
+    pc_fw_cfg_init(machine)
     if config.kernel is not None:
         machine.register_reset(lambda: firmware.bios_left_it(machine))
         machine.loader = kernel_loader(machine)
@@ -98,7 +106,7 @@ def pc_cpu_reset(cpu):
     cpu.reset()
 
 
-def pc_memory_init(machine, ram_size, pci_enabled):
+def pc_memory_init(machine, ram_size, bios, pci_enabled):
     """RAM below and above 4 GiB, and the BIOS. What is no RAM lies in machine.rom_memory: with PCI, a
     space behind the host bridge."""
     check_ram_size(ram_size)
@@ -111,9 +119,8 @@ def pc_memory_init(machine, ram_size, pci_enabled):
         memory.system_memory.add_subregion(1 << 32, MemoryRegion.alias_of("ram-above-4g", ram, below, above))
     machine.memory_map = lambda: e820(below, above)
     machine.rom_memory = MemoryRegion("pci", 1 << 64) if pci_enabled else memory.system_memory
-    config = machine.config
-    bios = firmware.load_bios(config.bios) if config.bios is not None else firmware.stand_in_bios()
-    firmware.map_bios(machine, bios)
+    firmware.map_bios(machine, firmware.stand_in_bios() if bios is None
+                      else firmware.load_bios(bios, machine.config.data_dirs))
 
 
 def e820(below, above):
@@ -274,5 +281,6 @@ def serial_init(machine, n, chardev, irqs):
 
 @machine_init
 def pc_machine_init():
-    qemu_register_machine(QEMUMachine("pc-1.0", "Standard PC (i440FX + PIIX)", pc_init_pci, alias="pc"))
-    qemu_register_machine(QEMUMachine("isapc", "ISA-only PC", pc_init_isa, is_default=True))
+    qemu_register_machine(QEMUMachine("pc-1.0", "Standard PC (i440FX + PIIX)", pc_init_pci, alias="pc",
+                                      bios="bios-256k.bin"))
+    qemu_register_machine(QEMUMachine("isapc", "ISA-only PC", pc_init_isa, is_default=True, bios="bios.bin"))

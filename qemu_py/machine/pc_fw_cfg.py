@@ -1,0 +1,46 @@
+"""What a PC's firmware is told through fw_cfg: memory, processors, boot order, tables."""
+import struct
+
+from qemu_py.devices import fw_cfg
+from qemu_py.devices.fw_cfg import FWCfg
+
+E820_RAM = 1
+BOOT_FAIL_FOREVER = 0xFFFFFFFF
+# A byte for each of S0-S5: bit 7, the state exists; below, its SLP_TYP. There are S0 and S5.
+SYSTEM_STATES = bytes((0x80, 0, 0, 1, 2, 0x80))
+
+
+def fw_cfg_init(machine):
+    """The device, before those that put files into it (machine.fw_cfg.add_file)."""
+    device = machine.fw_cfg = FWCfg(memory=machine.memory.address_space_memory)
+    device.map(machine.memory.system_io)
+    machine.add_device("fw_cfg", device)
+    machine.boot_order = []             # firmware paths of devices, the first to be tried first
+
+
+def pc_fw_cfg_init(machine):
+    """Fill it, once everything has been plugged in."""
+    config, device = machine.config, machine.fw_cfg
+    cpus = len(machine.cpus)
+    max_cpus = max(cpus, getattr(config, "max_cpus", 0) or 0)
+    device.add_int(fw_cfg.RAM_SIZE, machine.ram_below_4g + machine.ram_above_4g, 8)
+    device.add_int(fw_cfg.NOGRAPHIC, int(machine.vga_window is None), 2)
+    device.add_int(fw_cfg.NB_CPUS, cpus, 2)
+    device.add_int(fw_cfg.MAX_CPUS, max_cpus, 2)
+    device.add_int(fw_cfg.BOOT_MENU, int(bool(getattr(config, "boot_menu", False))), 2)
+    device.add(fw_cfg.NUMA, bytes(8 * (1 + max_cpus)))
+    device.add_int(fw_cfg.IRQ0_OVERRIDE, 1, 4)
+    device.add(fw_cfg.UUID, bytes(16))
+    device.add_file("etc/e820", e820_file(machine))
+    device.add_file("etc/system-states", SYSTEM_STATES)
+    device.add_file("etc/boot-fail-wait", struct.pack("<I", BOOT_FAIL_FOREVER))
+    if machine.boot_order:
+        device.add_file("bootorder", "\n".join(machine.boot_order).encode() + b"\0")
+
+
+def e820_file(machine):
+    """RAM only; what is reserved within it is the firmware's to say."""
+    entries = [(0, machine.ram_below_4g)]
+    if machine.ram_above_4g:
+        entries.append((1 << 32, machine.ram_above_4g))
+    return b"".join(struct.pack("<QQI", start, size, E820_RAM) for start, size in entries)
