@@ -3,11 +3,11 @@
 For tests, debuggers and the curious; nothing on the way of a running guest comes through here. A TB
 is named by its number in the cache, which holds until the next tb_flush.
 """
-from libc.stdint cimport uint64_t, uintptr_t
+from libc.stdint cimport uint32_t, uint64_t, uintptr_t
 from qemu_py._core.cpu cimport *
 from qemu_py._core.cpu_face cimport VCPU
 from qemu_py._core.ir.dump cimport dump_op
-from qemu_py._core.tb cimport page_find, tb_add_jump, tb_find_fast, tb_jmp_cache_hash_func, tb_phys_invalidate
+from qemu_py._core.tb cimport page_find, tb_add_jump, tb_find_fast, tb_find_slow, tb_jmp_cache_hash_func, tb_phys_invalidate
 
 
 cdef inline TranslationBlock *untag(TranslationBlock *p) noexcept:
@@ -130,3 +130,12 @@ def find(VCPU cpu):
 def epochs(VCPU cpu):
     """(tlb_epoch, link_epoch): what TLB entries, jump cache entries and links to other pages depend on."""
     return cpu.env.tlb_epoch >> 48, cpu.env.link_epoch
+
+
+def translate(VCPU cpu):
+    """tb_find_slow for the CPU's present state, without running anything: the TB's number, or None."""
+    cdef TranslationBlock *tb = tb_find_slow(cpu.env, <uint32_t> (cpu.env.segs[R_CS].base + cpu.env.eip),
+                                             cpu.env.cs_key, cpu.env.hflags)
+    if tb == NULL:
+        cpu.env.exception_index = EXCP_NONE
+    return number(cpu, tb)
