@@ -56,7 +56,8 @@ def bios_left_it(machine):
                         (0xA0, 0x11), (0xA1, 0x70), (0xA1, 0x02), (0xA1, 0x01), (0xA1, 0x8F),
                         (0x43, 0x36), (0x40, 0), (0x40, 0),         # 18.2 ticks a second
                         (0x43, 0x54), (0x41, 18),                   # memory refresh
-                        (0x61, 0x00)):
+                        (0x61, 0x00),
+                        (0x64, 0x60), (0x60, 0x65)):                # keyboard interrupt, translation, no mouse
         outb(port, value)
     serials = [port for port, chardev in zip(COM_PORTS, machine.config.serials) if chardev is not None]
     for port in serials:                                # 9600 baud, 8 bits, no parity

@@ -1,16 +1,23 @@
-"""The PC's chips on the ISA bus that are not in pc.py: wiring only. Real-time clock with its CMOS RAM."""
+"""The PC's chips on the ISA bus that are not in pc.py: wiring only.
+
+Real-time clock with its CMOS RAM; keyboard controller with keyboard and mouse.
+"""
 from datetime import datetime, timedelta
 
+from qemu_py.devices.i8042 import I8042
 from qemu_py.devices.mc146818 import MC146818
+from qemu_py.devices.ps2 import PS2Keyboard, PS2Mouse
 from qemu_py.machine import cmos
+from qemu_py.system.inputs import Inputs
 
-RTC_IRQ = 8
+KBD_IRQ, AUX_IRQ, RTC_IRQ = 1, 12, 8
 EPOCH = datetime(1970, 1, 1)
 
 
 def pc_isa_init(machine):
     """All of them; part of pc_basic_device_init."""
     rtc_init(machine)
+    i8042_init(machine)
 
 
 def rtc_start(machine):
@@ -36,6 +43,24 @@ def rtc_init(machine):
         clocks.host.reset_notifiers.append(lambda now: rtc.clock_set_back())
     machine.isa.map(rtc, 0x70, 2, name="rtc")
     machine.add_device("mc146818", rtc)
+
+
+def i8042_init(machine):
+    """Ports 60h and 64h, with a keyboard and a mouse that hear machine.inputs; A20's second source."""
+    clock, isa = machine.clocks.vm, machine.isa
+    inputs = machine.inputs = Inputs(clock)
+    keyboard = machine.add_device("ps2-kbd", PS2Keyboard(clock))
+    mouse = machine.add_device("ps2-mouse", PS2Mouse(clock))
+    inputs.key_handlers.append(keyboard.key_event)
+    inputs.mouse_handlers.append(mouse.mouse_event)
+    keyboard.leds_changed = inputs.set_leds
+    controller = I8042(clock, keyboard=keyboard, mouse=mouse, request_reset=machine.system_reset_request)
+    controller.a20 = machine.a20.keyboard
+    controller.irq_kbd = isa.irq(KBD_IRQ)
+    controller.irq_aux = isa.irq(AUX_IRQ)
+    isa.map(controller, 0x60, 1, name="i8042-data")
+    isa.map(controller, 0x64, 1, first=1, name="i8042-cmd")
+    machine.add_device("i8042", controller)
 
 
 def pc_cmos_init(machine):
