@@ -49,6 +49,7 @@ class FWCfg(Device):
         self.files = {}                 # name -> key
         self.writable = set()
         self.written = {}               # key -> callback(data), after a write by DMA
+        self.selected = {}              # key -> callback(), before the guest reads it; may add it anew
         self.add(SIGNATURE, b"QEMU")
         self.add(ID, struct.pack("<I", ID_TRADITIONAL | (ID_DMA if memory is not None else 0)))
         self.add(FILE_DIR, struct.pack(">I", 0))
@@ -98,6 +99,8 @@ class FWCfg(Device):
     def select(self, key):
         self.s.key = key
         self.s.offset = 0
+        if key in self.selected:
+            self.selected[key]()
         self.data = self.contents(key)
         if key not in self.items:
             log.log(log.LOG_GUEST_ERROR, f"fw_cfg: there is nothing under key {key:#x}")

@@ -3,6 +3,7 @@ import struct
 
 from qemu_py.devices import fw_cfg
 from qemu_py.devices.fw_cfg import FWCfg
+from qemu_py.machine import acpi
 
 E820_RAM = 1
 BOOT_FAIL_FOREVER = 0xFFFFFFFF
@@ -34,6 +35,8 @@ def pc_fw_cfg_init(machine):
     device.add_file("etc/e820", e820_file(machine))
     device.add_file("etc/system-states", SYSTEM_STATES)
     device.add_file("etc/boot-fail-wait", struct.pack("<I", BOOT_FAIL_FOREVER))
+    if getattr(machine, "pm", None) is not None:
+        acpi_init(machine)
     if machine.boot_order:
         device.add_file("bootorder", "\n".join(machine.boot_order).encode() + b"\0")
 
@@ -44,3 +47,18 @@ def e820_file(machine):
     if machine.ram_above_4g:
         entries.append((1 << 32, machine.ram_above_4g))
     return b"".join(struct.pack("<QQI", start, size, E820_RAM) for start, size in entries)
+
+
+def acpi_init(machine):
+    """The ACPI tables. They tell where the firmware has put the power management's registers, so they are made
+    anew when it comes to read them; their sizes stay."""
+    device = machine.fw_cfg
+
+    def make():
+        tables = acpi.build(machine)
+        device.add_file(acpi.TABLES_FILE, tables.tables)
+        device.add_file(acpi.RSDP_FILE, tables.rsdp)
+        device.add_file(acpi.LOADER_FILE, tables.loader())
+    make()
+    for name in (acpi.TABLES_FILE, acpi.RSDP_FILE):
+        device.selected[device.files[name]] = make
