@@ -3,9 +3,11 @@
 Everything hangs off the Machine object, so several live in one process. What it is made of is
 decided by the board (registry.py, pc.py), from a MachineConfig.
 """
+import os
 import sys
 
 from qemu_py._core import cpu_face
+from qemu_py.machine.drives import Drives
 from qemu_py.machine.registry import find_machine
 from qemu_py.machine.vcpu import TCGThread
 from qemu_py.system.clocks import init_clocks
@@ -24,7 +26,9 @@ class Machine:
         self.tb_cache = None            # translations, shared by the CPUs
         self.devices = []               # (name, device) in the order in which they were made
         self.chardevs = []
+        self.drives = Drives(self.main_loop, self.block_error)
         self.pci = None                 # the board's PCI bus, if it has one
+        self.pm = None                  # its power management, if it has that
         self.reset_handlers = []
         self.runstate = "prelaunch"
         self.exit_status = None         # set: the machine is to end
@@ -35,6 +39,7 @@ class Machine:
         try:
             with self.main_loop.lock, self.memory.transaction():
                 self.board = find_machine(config.machine)
+                self.drives.open(config.drives, config.snapshot)
                 self.board.init(self)
         except BaseException:
             self.close()
@@ -128,12 +133,19 @@ class Machine:
             self.runstate = "running"
             self.clocks.vm.enable()
             self.tcg.resume()
+            self.drives.retry()
 
     def vm_stop(self, state="paused"):
         if self.runstate == "running":
             self.clocks.vm.disable()
             self.tcg.pause()
+            self.drives.flush_all()
         self.runstate = state
+
+    def block_error(self, backend, error):
+        """rerror= or werror= has it that the machine stops."""
+        print(f"qemu-py: {backend.name}: {os.strerror(error)}; the machine is stopped", file=sys.stderr)
+        self.vm_stop("io-error")
 
     def system_reset(self):
         """qemu_system_reset: every handler in turn. The CPUs are stopped."""
@@ -195,6 +207,7 @@ class Machine:
         if not self.tcg.join():         # it still uses what would be given back
             raise RuntimeError("the CPU's thread does not leave the guest")
         with self.main_loop.lock:
+            self.drives.close()
             for chardev in self.chardevs:
                 chardev.close()
         self.main_loop.close()

@@ -3,7 +3,7 @@ import struct
 
 from qemu_py.devices import fw_cfg
 from qemu_py.devices.fw_cfg import FWCfg
-from qemu_py.machine import acpi
+from qemu_py.machine import acpi, smbios
 
 E820_RAM = 1
 BOOT_FAIL_FOREVER = 0xFFFFFFFF
@@ -35,7 +35,10 @@ def pc_fw_cfg_init(machine):
     device.add_file("etc/e820", e820_file(machine))
     device.add_file("etc/system-states", SYSTEM_STATES)
     device.add_file("etc/boot-fail-wait", struct.pack("<I", BOOT_FAIL_FOREVER))
-    if getattr(machine, "pm", None) is not None:
+    anchor, structures = smbios.build(machine)
+    device.add_file(smbios.ANCHOR_FILE, anchor)
+    device.add_file(smbios.TABLES_FILE, structures)
+    if machine.pm is not None:
         acpi_init(machine)
     if machine.boot_order:
         device.add_file("bootorder", "\n".join(machine.boot_order).encode() + b"\0")
