@@ -26,6 +26,7 @@ class Parse:
     devices: list = field(default_factory=list)
     globals: dict = field(default_factory=dict)         # (device, property) -> text
     data_dirs: list = field(default_factory=list)
+    drives: list = field(default_factory=list)          # DriveOptions
     nographic: bool = False
     log_items: str = ""
     log_file: str = None
@@ -132,6 +133,36 @@ def opt_m(parse, text):
             raise UserError(f"-m {text}: write -m SIZE or -m size=SIZE")
     check_ram_size(size)
     parse.settings["ram_size"] = (size + 4095) & -4096
+
+
+def opt_drive(parse, text):
+    from qemu_py.machine.drives import parse_drive
+    name, properties = split_properties("," + text)
+    parse.drives.append(parse_drive(text, properties))
+
+
+def opt_simple_drive(option, interface, index, media="disk"):
+    def handler(parse, text):
+        from qemu_py.machine.drives import simple_drive
+        parse.drives.append(simple_drive(option, text, interface, index, media))
+    return handler
+
+
+def opt_boot(parse, text):
+    """-boot LETTERS, or order=LETTERS,once=LETTERS,menu=on|off,strict=on|off."""
+    from qemu_py.machine.cmos import boot_codes
+    first, properties = split_properties("," + text)
+    if text and "=" not in text.partition(",")[0]:
+        properties[0] = ("order", properties[0][0])
+    for key, value in properties:
+        if key in ("order", "once") and value:
+            boot_codes(value)
+            parse.settings["boot_order" if key == "order" else "boot_once"] = value
+        elif key in ("menu", "strict") and value in ("on", "off"):
+            if key == "menu":
+                parse.settings["boot_menu"] = value == "on"
+        else:
+            raise UserError(f"-boot {text}: write -boot order=LETTERS,once=LETTERS,menu=on|off")
 
 
 def opt_serial(parse, text):
@@ -250,6 +281,17 @@ OPTIONS = (
     Option("append", "TEXT", "command line of the kernel", set_text("append")),
     Option("initrd", "LIST", "modules of the kernel: \"file arguments,file arguments\"", set_text("initrd")),
     Option("bios", "FILE", "map a BIOS image, and start it when there is no kernel", set_text("bios")),
+    Option("hda", "FILE", "disk 0; -hdb, -hdc and -hdd are the others", opt_simple_drive("-hda", "ide", 0)),
+    Option("hdb", "FILE", "", opt_simple_drive("-hdb", "ide", 1)),
+    Option("hdc", "FILE", "", opt_simple_drive("-hdc", "ide", 2)),
+    Option("hdd", "FILE", "", opt_simple_drive("-hdd", "ide", 3)),
+    Option("cdrom", "FILE", "a disc for the CD-ROM drive (in place of -hdc)", opt_simple_drive("-cdrom", "ide", 2, "cdrom")),
+    Option("fda", "FILE", "a diskette for drive 0; -fdb for drive 1", opt_simple_drive("-fda", "floppy", 0)),
+    Option("fdb", "FILE", "", opt_simple_drive("-fdb", "floppy", 1)),
+    Option("drive", "KEY=VALUE,...", "a drive: file, format, if=ide|floppy|none, index or bus and unit, media=disk|cdrom, readonly,"
+           " snapshot, cache, werror, rerror, discard, id", opt_drive),
+    Option("snapshot", "", "write to temporary files instead of the images", set_true("snapshot")),
+    Option("boot", "ORDER", "what to boot from: a diskette, c disk, d CD-ROM; order=,once=,menu=on|off", opt_boot),
     Option("L", "DIR", "look for firmware in a directory first", append_text("data_dirs")),
     Option("serial", "DEV", "a serial port (up to 4): stdio, file:PATH, null, none", opt_serial),
     Option("debugcon", "DEV", "a debug console at port E9h, on the same devices", append_text("debugcons")),
@@ -291,8 +333,11 @@ def parse_arguments(arguments):
     parse = Parse()
     words = iter(arguments)
     for word in words:
-        if not word.startswith("-") or word == "-":
-            raise UserError(f"{word}: disk images are not supported yet; every option begins with a dash")
+        if word == "-":
+            raise UserError("-: an image cannot be read from standard input")
+        if not word.startswith("-"):
+            BY_NAME["hda"].handler(parse, word)         # as QEMU: an image without an option
+            continue
         name = word[2:] if word.startswith("--") else word[1:]
         option = BY_NAME.get(name)
         if option is None:
@@ -329,4 +374,4 @@ def machine_config(parse):
             if name in settings:
                 raise UserError(f"-{name}: only allowed together with -kernel")
     return MachineConfig(serials=opened[0], debugcons=opened[1], devices=parse.devices, globals=parse.globals,
-                         data_dirs=parse.data_dirs, **settings)
+                         drives=parse.drives, data_dirs=parse.data_dirs, **settings)

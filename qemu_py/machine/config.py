@@ -21,6 +21,11 @@ class MachineConfig:
     serials: list = field(default_factory=list)         # character devices, None for an absent port
     debugcons: list = field(default_factory=list)
     devices: list = field(default_factory=list)         # (name, {property: text})
+    drives: list = field(default_factory=list)          # drives.DriveOptions
+    snapshot: bool = False              # drives that do not say otherwise write to a temporary file
+    boot_order: str = "cad"             # letters of -boot
+    boot_once: str = None               # the order until the first reset
+    boot_menu: bool = False
     globals: dict = field(default_factory=dict)         # (device, property) -> text: defaults of -global
     vga: str = "std"
     rtc_base: object = "utc"            # what the real-time clock begins with: utc, localtime, or a datetime
