@@ -88,14 +88,15 @@ def pc_cmos_init(machine):
     cmos.set_floppies(ram, ())
     ide_cmos_init(machine, ram)
     cmos.set_checksum(ram)
-    boot_init(machine, ram)
+    boot_init(machine)
 
 
-def boot_init(machine, ram):
+def boot_init(machine):
     """-boot: the order, or until the first reset that of once=."""
     config = machine.config
     orders = [config.boot_order] if config.boot_once is None else [config.boot_once, config.boot_order]
 
     def reset():
-        cmos.set_boot_order(ram, orders.pop(0) if len(orders) > 1 else orders[0])
+        cmos.set_boot_order(machine.rtc.s.ram, orders.pop(0) if len(orders) > 1 else orders[0])
+    cmos.set_boot_order(machine.rtc.s.ram, orders[0])
     machine.register_reset(reset)
