@@ -24,13 +24,17 @@ cdef enum:
     WINDOW = 0x800              # of the data page: what a record's `data` is
     WINDOW_SIZE = 256
     CODE_SIZE = 16
-    FILLED = 32                 # bytes from CODE that are the code, then HLT: #GP in ring 3, which ends a block
+    FILLED = 32                 # bytes from CODE: the code, the jump below, HLT
     # Flags that a record may set: C P A Z S T D O, NT, AC, ID
     USER_FLAGS = 0x244DD5
     USER_DATA = 0x8000 | 0x1000 | 0x6000 | 0x200 | 0x100       # P, S, DPL 3, writable, accessed
     SEGS_FLAT = 0
     SEGS_BASED = 1              # DS, ES, GS based at the data page; with 16-bit code SS as well
     SEGS_CODE = 2               # SS always, and CS at the code page
+
+# JMP FAR 33h:30001E00h. With it the host's harness comes back, and code may read what stands behind
+# it. Here there is no descriptor table, so that it is #GP, which ends a block.
+cdef uint8_t *BACK = [0x66, 0xEA, 0x00, 0x1E, 0x00, 0x30, 0x33, 0x00]
 
 cdef struct Offsets:
     size_t gpr, rip, rflags, fx, data, sig, trapno, err, cr2, codelen, mode, status, code
@@ -96,6 +100,7 @@ cdef class BatchRunner:
         self.cpu.env.cr[4] |= CR4_OSFXSR | CR4_OSXMMEXCPT
         self.cpu.env.cr[0] = (self.cpu.env.cr[0] & ~<uint64_t> (CR0_EM | CR0_TS)) | CR0_NE | CR0_MP | CR0_AM
         self.cpu.env.bare = BARE_RETURN
+        self.cpu.env.gdt_limit = 0
 
     def run(self, records, bint block):
         cdef Offsets o
@@ -135,7 +140,10 @@ cdef class BatchRunner:
         cdef uint8_t bytes_[FILLED]
         cdef int reason, i
         memset(bytes_, 0xF4, sizeof(bytes_))
-        memcpy(bytes_, r + o.code, length if length < CODE_SIZE else CODE_SIZE)
+        length = length if length < CODE_SIZE else CODE_SIZE
+        memcpy(bytes_, r + o.code, length)
+        i = 0 if self.mode == 16 else 1
+        memcpy(bytes_ + length, BACK + i, 8 - i)
         if memcmp(self.code, bytes_, sizeof(bytes_)):
             memcpy(self.code, bytes_, sizeof(bytes_))
             tb_invalidate_phys_page_range(env.tbx, env.dispatch, 0, sizeof(bytes_))
@@ -150,7 +158,7 @@ cdef class BatchRunner:
         env.eip = CODE - env.segs[R_CS].base
         env.exception_index = EXCP_NONE
         env.halted = 0
-        # a block ends at the HLT behind it; loops are short
+        # a block ends at the jump behind it; loops are short
         env.icount_budget = 1000 if block else 1
         reason = cpu_exec(env)
         for i in range(8):

@@ -111,10 +111,22 @@ class Generator:
             below = _ignore_stack(b, rows, i, gpr, undefined.MEMORY["push_sr"][0])
             b.skip[rows] |= (r["rflags"] & np.uint64(0x40000) != 0) | (below < 0) | (below > 252)
         if name in ("call", "call_ind") and i.segs == SEGS_CODE:
-            _ignore_stack(b, rows, i, gpr, undefined.MEMORY["call"][0])
+            below = _ignore_stack(b, rows, i, gpr, undefined.MEMORY["call"][0])
+            b.skip[rows] |= (below < 0) | (below > 252) | (r["rflags"] & np.uint64(0x40000) != 0)     # undefined.CALL_ORDER
+        if name in undefined.WRAPPING and i.asz == 2 and i.memory is not None:
+            b.skip[rows] |= _offset16(i.memory, gpr) + i.memory.size > 0x10000
         if target is not None and name in ENVIRONMENTS:
             for n, offset in enumerate(target):
                 b.data_ignored[rows.start + n] = [(int(offset) + a, int(offset) + z) for a, z in ENVIRONMENTS[name](i.osz)]
+
+
+def _offset16(m, gpr):
+    """16-bit effective addresses."""
+    offset = np.full(len(gpr), m.disp, np.int64)
+    for register in (m.base, m.index):
+        if register is not None:
+            offset = offset + gpr[:, register].astype(np.int64)
+    return offset & 0xFFFF
 
 
 def _ignore_stack(b, rows, i, gpr, ranges):
@@ -249,6 +261,8 @@ def _implicit(i, r, rng, pick):
     elif name in ("maskmovq", "maskmovdqu"):
         if not i.wild:
             gpr[:, EDI] = window_offset(i, i.segment_prefix or "ds") + rng.integers(0, 240, k)
+        else:                           # undefined.WRAPPING
+            gpr[:, EDI] &= np.uint64(0x7FFFFFFF if i.asz == 4 else 0xFFFF7FFF)
     elif name in SHIFTS and "CL" in i.form.kinds:
         pick_count = rng.random(k)
         small = rng.integers(0, 34, k).astype("<u8")
@@ -263,6 +277,10 @@ def _steer(i, r, rng):
     if i.target is not None:
         return np.full(k, i.target)
     if i.wild:
+        if i.form.mnemonic in BIT_TESTS and "G" in i.form.kinds:
+            # bit 31 of the offset would lead from page 0 to the code at 10000000h
+            gpr[:, i.reg] = np.where(gpr[:, i.reg] & np.uint64(0x80000000), gpr[:, i.reg] | np.uint64(0x7F000000),
+                                     gpr[:, i.reg] & np.uint64(0x00FFFFFF))
         return None
     room = 256 - m.size
     if room <= 0:

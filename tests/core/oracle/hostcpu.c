@@ -233,9 +233,10 @@ static void run_one(struct record *r, int how)
     current = r;
     memset(bytes, 0xF4, sizeof bytes);
     memcpy(bytes, r->code, r->codelen & 15);
-    if (how == RUN_JUMP && r->mode == 64) {
+    /* The way back; also where it is not taken, so that what stands there is always the same. */
+    if (r->mode == 64) {
         memcpy(q, (void *) THUNK, 7);
-    } else if (how == RUN_JUMP) {
+    } else {
         uint32_t to = THUNK;
         if (r->mode == 16)
             *q++ = 0x66;

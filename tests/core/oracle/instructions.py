@@ -140,6 +140,8 @@ def encode(form, pick, code32=None, in_block=False):
     i.asz = (4 if i.mode == 32 else 2) if not use67 else (2 if i.mode == 32 else 4)
     if chance() < 0.08 and touches and not in_block:
         i.segment_prefix = pick.choice(["es", "cs", "ss", "ds", "ds", "fs", "gs", "gs"])
+        if i.segment_prefix == "cs" and i.segs == SEGS_CODE:
+            i.wild = False                      # the code itself differs: the host jumps back behind it
         prefixes.append(SEGMENT_PREFIX[i.segment_prefix])
     if form.mnemonic in STRINGS and chance() < 0.6:
         i.rep = pick.choice([REP, REPNE]) if form.mnemonic in ("scas", "cmps") or chance() < 0.2 else REP

@@ -58,6 +58,19 @@ MEMORY = {
                           "and leave the rest of the slot (SDM vol. 2, PUSH)"),
 }
 
+# Tests that are generated but not compared
+CALL_ORDER = ("a CALL beyond CS' limit with a stack that faults too: which of #GP, #SS and #AC comes first is not "
+              "architectural "
+              "(SDM vol. 3, table 6-2)")
+WRAPPING = {
+    "fxsave": "an area that wraps at 64 KiB under 16-bit addressing: recent CPUs wrap byte by byte, so that CR2 differs",
+    "fxrstor": "as FXSAVE",
+    **dict.fromkeys(["fnsave", "frstor", "fnstenv", "fldenv"],
+                    "an area that wraps at 64 KiB under 16-bit addressing: recent CPUs check and access it in pieces"),
+    "maskmovdqu": "an operand that wraps: recent CPUs check the half that the mask selects only (SDM vol. 2, MASKMOVDQU: "
+                  "exceptions with a zero mask are implementation dependent)",
+}
+
 
 def fx_mask():
     """512 bytes: FFh where compared."""
