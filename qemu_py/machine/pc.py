@@ -287,5 +287,5 @@ def serial_init(machine, n, chardev, irqs):
 @machine_init
 def pc_machine_init():
     qemu_register_machine(QEMUMachine("pc-1.0", "Standard PC (i440FX + PIIX)", pc_init_pci, alias="pc",
-                                      bios="bios-256k.bin"))
-    qemu_register_machine(QEMUMachine("isapc", "ISA-only PC", pc_init_isa, is_default=True, bios="bios.bin"))
+                                      is_default=True, bios="bios-256k.bin"))
+    qemu_register_machine(QEMUMachine("isapc", "ISA-only PC", pc_init_isa, bios="bios.bin"))
