@@ -57,6 +57,7 @@ def bios_left_it(machine):
                         (0x43, 0x36), (0x40, 0), (0x40, 0),         # 18.2 ticks a second
                         (0x43, 0x54), (0x41, 18),                   # memory refresh
                         (0x61, 0x00),
+                        (0xD6, 0xC0), (0xD4, 0x00),                 # DMA channel 4 is the cascade
                         (0x64, 0x60), (0x60, 0x65)):                # keyboard interrupt, translation, no mouse
         outb(port, value)
     serials = [port for port, chardev in zip(COM_PORTS, machine.config.serials) if chardev is not None]
