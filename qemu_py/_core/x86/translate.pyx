@@ -563,7 +563,10 @@ cdef int gen_intermediate_code(CPUX86State *env, TranslationBlock *tb, IROp *ops
         last_op = s.nops
         count += 1
         if eip > limit:
-            gen_exception(&s, EXCP0D_GPF, 0)
+            if count == 1:
+                gen_exception(&s, EXCP0D_GPF, 0)
+            else:                               # it faults in a TB of its own
+                count -= 1
             break
         if env.nb_breakpoints and not tb.cflags & CF_NOBP:
             for i in range(env.nb_breakpoints):
@@ -594,6 +597,8 @@ cdef int gen_intermediate_code(CPUX86State *env, TranslationBlock *tb, IROp *ops
                 count -= 1
                 break
             r = decode_insn(buf, avail, tb.flags & HF_CS32 != 0, s.features, &s.insn)
+        if r == DECODE_GP:
+            s.insn.len = 15                     # a store to any of them changes what happens
         s.next_eip = <uint32_t> (eip + s.insn.len)
         # ---- translate
         if r == DECODE_GP or eip + <uint64_t> s.insn.len - 1 > limit:
@@ -635,7 +640,8 @@ cdef int gen_intermediate_code(CPUX86State *env, TranslationBlock *tb, IROp *ops
         if (s.pc ^ tb.pc) & TARGET_PAGE_MASK or count >= max_insns or s.nops > CODE_GEN_MAX_OPS - 64:
             break
     if s.is_jmp == DISAS_NEXT:
-        s.insn.osz = 4
+        if s.nops:                              # the jump is part of the last instruction
+            s.pc_off = ops[s.nops - 1].pc_off
         gen_goto(&s, eip)
     tb.size = <uint16_t> (s.pc - tb.pc)
     if tb.size == 0:
