@@ -121,7 +121,7 @@ def test_machine_help_lists_the_default():
     needs_the_cpu()
     result = qemu_py("-M", "help")
     assert result.returncode == 0
-    assert any(line.startswith("isapc") and line.endswith("(default)") for line in result.stdout.decode().splitlines())
+    assert any(line.startswith("pc-1.0") and line.endswith("(default)") for line in result.stdout.decode().splitlines())
 
 
 def test_cpu_help_lists_the_models():

@@ -138,6 +138,7 @@ def monitor(command):
 def test_regions_of_the_same_name_are_where_this_hosts_qemu_has_them(pc):
     pattern = re.compile(r"^\s*([0-9a-f]{16})-([0-9a-f]{16}) \(prio [^)]*\): (?:alias )?([\w.-]+)", re.M)
     theirs, ours = (set(pattern.findall(text)) for text in (monitor("info mtree"), pc.info_mtree()))
-    known = {name for _, _, name in theirs}
+    # The DMA controllers' regions are cut otherwise: QEMU leaves the unused page registers out.
+    known = {name for _, _, name in theirs if not name.startswith("dma-")}
     differ = {region for region in ours if region[2] in known} - theirs
     assert differ == set()
