@@ -12,6 +12,7 @@ Not supported: kernels older than protocol 2.00 (Linux 1.3.73), loading below 1 
 import os
 import struct
 
+from qemu_py.devices import fw_cfg
 from qemu_py.machine.multiboot import read_file
 from qemu_py.util.errors import UserError
 
@@ -30,11 +31,14 @@ SCREEN_INFO, ALT_MEM_K, E820_ENTRIES, E820_TABLE, E820_MAX = 0x000, 0x1E0, 0x1E8
 
 # Where the pieces go. Real mode: setup code, its heap and stack in 64 KiB, the command line behind.
 KERNEL_HIGH, KERNEL_LOW = 0x100000, 0x10000
-SETUP_HIGH, COMMAND_LINE_HIGH = 0x10000, 0x20000
-SETUP_LOW, COMMAND_LINE_LOW = 0x90000, 0x9A000
+SETUP_HIGH, SETUP_LOW = 0x10000, 0x90000
+HEAP_HIGH, HEAP_LOW = 0xE000, 0x9800    # the heap's end, within setup's segment: there begins the command line
+STACK = 0x200                           # bytes below it that are not heap
 LOW_KERNEL_MAX = SETUP_LOW - KERNEL_LOW
-HEAP_END = 0xFE00
-BOOT_PARAMS, BOOT_GDT = 0x10000, 0x11000        # without a BIOS
+FIRMWARE_MEMORY = 0x40000               # what a BIOS keeps for itself at the end of RAM
+ROM_NAME = "genroms/linuxboot.bin"
+ROM_PATH = os.path.join(os.path.dirname(__file__), "roms", "linuxboot.bin")
+BOOT_PARAMS, BOOT_GDT, COMMAND_LINE = 0x10000, 0x11000, 0x20000         # without a BIOS
 OLD_CMD_LINE_MAGIC, OLD_CMD_LINE = 0xA33F, 0x20         # before protocol 2.02
 OLD_INITRD_MAX, OLD_CMDLINE_SIZE = 0x37FFFFFF, 255
 BOOT_CS, BOOT_DS = 0x10, 0x18
@@ -124,46 +128,69 @@ def video_mode(append):
 class LinuxBoot:
     """What both ways have in common: the pieces, checked and with their places."""
 
-    def __init__(self, machine, image, append="", initrd=None):
+    def __init__(self, machine, image, append, initrd, ram_end):
         self.machine, self.image = machine, image
         self.command_line = os.fsencode(append) + b"\0"
         if len(self.command_line) - 1 > image.cmdline_size:
             raise UserError(f"-append: {len(self.command_line) - 1} characters are too long a command line for"
                             f" '{image.path}', which takes {image.cmdline_size}")
-        below_4g = machine.ram_below_4g
-        if image.end > below_4g:
-            raise UserError(f"'{image.path}' does not fit: it needs memory up to {image.end >> 20} MiB, there are"
-                            f" {below_4g >> 20}; give more with -m")
+        if image.end > ram_end:
+            raise UserError(f"'{image.path}' does not fit: it needs memory up to {-(-image.end >> 20)} MiB, there are"
+                            f" {ram_end >> 20}; give more with -m")
         self.initrd = read_file(initrd, "initrd") if initrd is not None else b""
         self.initrd_address = 0
         if self.initrd:
-            end = min(below_4g, image.initrd_max + 1)
+            end = min(ram_end, image.initrd_max + 1)
             self.initrd_address = (end - len(self.initrd)) & -PAGE
             if self.initrd_address < image.end:
                 raise UserError(f"initrd '{initrd}' does not fit: {len(self.initrd) >> 20} MiB besides a kernel that"
                                 f" needs {image.end >> 20} MiB, of {end >> 20} MiB; give more with -m")
         self.video_mode = video_mode(append)
 
-    def filled_in(self, heap, command_line, video=True):
-        """The setup code with the fields that a loader sets."""
+    def filled_in(self, heap, command_line):
+        """The setup code with the fields that a loader sets: `heap` is an offset, `command_line` an address."""
         image, setup = self.image, bytearray(self.image.setup)
-        if video and self.video_mode is not None:
+        if self.video_mode is not None:
             struct.pack_into("<H", setup, VID_MODE, self.video_mode)
         setup[TYPE_OF_LOADER] = LOADER_UNDEFINED
         if image.version >= 0x201:
             setup[LOADFLAGS] |= CAN_USE_HEAP
-            struct.pack_into("<H", setup, HEAP_END_PTR, heap)
+            struct.pack_into("<H", setup, HEAP_END_PTR, heap - STACK)
         struct.pack_into("<II", setup, RAMDISK_IMAGE, self.initrd_address, len(self.initrd))
         if image.version >= 0x202:
             struct.pack_into("<I", setup, CMD_LINE_PTR, command_line)
+        else:
+            struct.pack_into("<HH", setup, OLD_CMD_LINE, OLD_CMD_LINE_MAGIC, heap)
         return setup
+
+
+class LinuxFwCfg(LinuxBoot):
+    """The pieces under fw_cfg's keys, and the option ROM linuxboot as the first device to boot from."""
+
+    def __init__(self, machine, image, append="", initrd=None):
+        super().__init__(machine, image, append, initrd, machine.ram_below_4g - FIRMWARE_MEMORY)
+        setup, heap = (SETUP_HIGH, HEAP_HIGH) if image.high else (SETUP_LOW, HEAP_LOW)
+        if len(image.setup) > heap - STACK:
+            raise UserError(f"'{image.path}' is damaged: {len(image.setup)} bytes of setup code do not fit below its heap")
+        device = machine.fw_cfg
+        for (address_key, size_key, data_key), address, data in (
+                ((fw_cfg.SETUP_ADDR, fw_cfg.SETUP_SIZE, fw_cfg.SETUP_DATA), setup, self.filled_in(heap, setup + heap)),
+                ((fw_cfg.KERNEL_ADDR, fw_cfg.KERNEL_SIZE, fw_cfg.KERNEL_DATA), image.load_address, image.kernel),
+                ((fw_cfg.INITRD_ADDR, fw_cfg.INITRD_SIZE, fw_cfg.INITRD_DATA), self.initrd_address, self.initrd),
+                ((fw_cfg.CMDLINE_ADDR, fw_cfg.CMDLINE_SIZE, fw_cfg.CMDLINE_DATA), setup + heap, self.command_line)):
+            device.add_int(address_key, address, 4)
+            device.add_int(size_key, len(data), 4)
+            device.add(data_key, data)
+        with open(ROM_PATH, "rb") as rom:
+            device.add_file(ROM_NAME, rom.read())
+        machine.boot_order.insert(0, f"/rom@{ROM_NAME}")
 
 
 class LinuxDirect(LinuxBoot):
     """The 32-bit boot protocol. reset() fills memory and sets the CPU."""
 
     def __init__(self, machine, image, append="", initrd=None):
-        super().__init__(machine, image, append, initrd)
+        super().__init__(machine, image, append, initrd, machine.ram_below_4g)
         if not image.high or image.version < 0x202:
             raise UserError(f"'{image.path}' (boot protocol {image.version >> 8}.{image.version & 255:02}) starts in"
                             " real mode only: give a BIOS with -bios")
@@ -174,7 +201,7 @@ class LinuxDirect(LinuxBoot):
         image = self.image
         end = min(0x202 + image.setup[JUMP_LENGTH], HEADER_LIMIT)
         params = bytearray(PAGE)
-        params[SETUP_SECTS:end] = self.filled_in(HEAP_END, COMMAND_LINE_HIGH)[SETUP_SECTS:end]
+        params[SETUP_SECTS:end] = self.filled_in(HEAP_HIGH, COMMAND_LINE)[SETUP_SECTS:end]
         params[LOADFLAGS] &= ~CAN_USE_HEAP              # there is no setup code
         extended = max(0, self.machine.ram_below_4g - 0x100000) >> 10
         # Mode 3 on a VGA: cursor at the top, 80 columns, 25 lines of 16 scan lines
@@ -192,7 +219,7 @@ class LinuxDirect(LinuxBoot):
         memory = self.machine.memory.address_space_memory
         memory.write(BOOT_PARAMS, self.boot_params)
         memory.write(BOOT_GDT, GDT)
-        memory.write(COMMAND_LINE_HIGH, self.command_line)
+        memory.write(COMMAND_LINE, self.command_line)
         memory.write(KERNEL_HIGH, self.image.kernel)
         if self.initrd:
             memory.write(self.initrd_address, self.initrd)

@@ -19,9 +19,9 @@ from qemu_py.devices.piix4_pm import GPSTS, PIIX4PM
 from qemu_py.devices.port80 import Port80
 from qemu_py.devices.port92 import Port92
 from qemu_py.devices.uart16550 import UART16550
-from qemu_py.machine import firmware, no_bios
+from qemu_py.machine import firmware
 from qemu_py.machine.config import check_ram_size
-from qemu_py.machine.kernel import kernel_loader
+from qemu_py.machine.kernel import kernel_init
 from qemu_py.machine.plug import new_device, plug
 from qemu_py.machine.pc_fw_cfg import fw_cfg_init, pc_fw_cfg_init
 from qemu_py.machine.pc_ide import pc_ide_init
@@ -69,14 +69,9 @@ def pc_init1(machine, pci_enabled):
     for name, options in config.devices:
         plug(machine, name, options)
     pc_cmos_init(machine)
-    pc_fw_cfg_init(machine)
     if config.kernel is not None:
-        machine.register_reset(lambda: firmware.bios_left_it(machine))
-        machine.register_reset(lambda: no_bios.pci_init(machine))
-        if bios is None:
-            no_bios.tables_init(machine)
-        machine.loader = kernel_loader(machine)
-        machine.register_reset(machine.loader.reset)
+        kernel_init(machine)
+    pc_fw_cfg_init(machine)
 
 
 def pc_init_pci(machine):
