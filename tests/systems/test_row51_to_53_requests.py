@@ -50,7 +50,8 @@ def test_a_reset_begins_the_guest_anew(make_machine):
             machine.request_exit(7)
     soon(machine, again)
     assert machine.run() == 7
-    assert out.data == b"boot boot boot "
+    # A reset may come while the guest is speaking.
+    assert out.data.startswith(b"boot ") and out.data.count(b"boot ") == 3
 
 
 def test_no_reboot_makes_a_shutdown_of_a_reset(make_machine):
