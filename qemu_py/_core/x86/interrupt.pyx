@@ -6,11 +6,10 @@ Source: SDM vol. 3, 6.8-6.15 (priorities, IDT, error codes, double faults: table
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from qemu_py._core.cpu cimport (
-    CPUX86State, SegmentCache, R_ESP, R_ES, R_CS, R_SS, R_DS, R_FS, R_GS, R_TR, CR0_PE, CR4_VME,
-    TF_MASK, IF_MASK, IOPL_MASK, NT_MASK, RF_MASK, VM_MASK, AC_MASK, VIF_MASK,
-    EXCP_NONE, EXCP_TRIPLE, EXCP00_DIVZ, EXCP01_DB, EXCP08_DBLE, EXCP0A_TSS, EXCP0B_NOSEG, EXCP0C_STACK,
-    EXCP0D_GPF, EXCP0E_PAGE, EXCP11_ALGN, DESC_S, DESC_CS, DESC_C, DESC_P, DESC_B, DESC_DPL_MASK,
-    HF_CPL_MASK, HF_INHIBIT_IRQ, HF_TF, MMU_KERNEL_IDX, MMU_USER_IDX)
+    CPUX86State, SegmentCache, R_ESP, R_ES, R_CS, R_SS, R_DS, R_FS, R_GS, R_TR, CR0_PE, CR4_VME, TF_MASK,
+    IF_MASK, IOPL_MASK, NT_MASK, RF_MASK, VM_MASK, AC_MASK, VIF_MASK, EXCP_NONE, EXCP_TRIPLE, EXCP00_DIVZ,
+    EXCP01_DB, EXCP08_DBLE, EXCP0A_TSS, EXCP0B_NOSEG, EXCP0C_STACK, EXCP0D_GPF, EXCP0E_PAGE, EXCP11_ALGN,
+    DESC_S, DESC_CS, DESC_C, DESC_P, HF_CPL_MASK, HF_INHIBIT_IRQ)
 from qemu_py._core.dispatch cimport core_log
 from qemu_py._core.flags cimport cpu_get_eflags
 from qemu_py._core.softmmu cimport ld16_k, ld32_k, ld8_k

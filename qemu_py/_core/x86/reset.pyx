@@ -4,8 +4,8 @@ Source: SDM vol. 3, table 9-1 (power-up, reset and INIT), 8.4 (MP initialisation
 instruction). FCW is 37Fh and the x87 tags are empty, as after FNINIT, which is what every BIOS and
 operating system finds or makes.
 """
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.stdint cimport int64_t, uint32_t
+from libc.string cimport memset
 from qemu_py._core.cpu cimport (
     CPUX86State, R_EDX, R_CS, R_LDTR, R_TR, CR0_CD, CR0_NW, CR0_ET, CC_OP_EFLAGS, DESC_A, DESC_W, DESC_S, DESC_P,
     EXCP_NONE, HF_CPL_MASK, HF_SMM, HF_INHIBIT_IRQ)

@@ -5,12 +5,11 @@ the pages of the instructions in vol. 2. Not modelled: long mode's 16-byte descr
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from qemu_py._core.cpu cimport (
-    CPUX86State, CPUTLBEntry, SegmentCache, CPU_TLB_SIZE, TARGET_PAGE_BITS, TARGET_PAGE_MASK,
-    R_CS, R_DS, R_ES, R_SS, R_LDTR, R_TR, R_ESP, CR0_PE, VM_MASK, IOPL_MASK, IOPL_SHIFT,
-    EXCP0A_TSS, EXCP0B_NOSEG, EXCP0C_STACK, EXCP0D_GPF, EXCP11_ALGN, HF_CPL_MASK, HF_AC,
-    DESC_A, DESC_R, DESC_W, DESC_C, DESC_CS, DESC_S, DESC_P, DESC_B, DESC_G, DESC_DPL_MASK, DESC_TSS_BUSY,
-    MMU_KERNEL_IDX, MMU_USER_IDX)
-from qemu_py._core.softmmu cimport ld16_k, ld32_k, ld8_k, st8_k, st_slow, probe_read, probe_write
+    CPUX86State, CPUTLBEntry, SegmentCache, CPU_TLB_SIZE, TARGET_PAGE_BITS, TARGET_PAGE_MASK, R_DS, R_SS,
+    R_LDTR, R_TR, R_ESP, CR0_PE, VM_MASK, IOPL_MASK, IOPL_SHIFT, EXCP0A_TSS, EXCP0B_NOSEG, EXCP0C_STACK,
+    EXCP0D_GPF, EXCP11_ALGN, HF_AC, DESC_A, DESC_R, DESC_W, DESC_C, DESC_CS, DESC_S, DESC_P, DESC_B, DESC_G,
+    DESC_DPL_MASK, DESC_TSS_BUSY, MMU_KERNEL_IDX, MMU_USER_IDX)
+from qemu_py._core.softmmu cimport ld16_k, ld32_k, ld8_k, st8_k, st_slow, probe_write
 from qemu_py._core.x86.mxcsr cimport sse_leave
 from qemu_py._core.x86.state cimport cpu_cpl, fill_seg_cache, raise_exception_err, update_hflags
 

@@ -5,11 +5,11 @@ Source: SDM vol. 3, chapter 34 (state save map: table 34-1; entry state: table 3
 map's reserved area, 12 bytes each from 7F2Ch. Not modelled: I/O restart of IN, INS and OUTS, SMI
 during another CPU's SMM.
 """
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 from qemu_py._core.cpu cimport (
-    CPUX86State, R_EAX, R_ES, R_CS, R_SS, R_DS, R_FS, R_GS, R_LDTR, R_TR, CR0_PE, CR0_EM, CR0_TS, CR0_NW, CR0_CD,
-    CR0_PG, CC_MASK, DF_MASK, CC_OP_EFLAGS, DESC_A, DESC_W, DESC_S, DESC_P, DESC_G, HF_CPL_MASK, HF_SMM,
-    HF_INHIBIT_IRQ, EXCP06_ILLOP, EXCP_HLT, EXCP_TRIPLE)
+    CPUX86State, R_ES, R_CS, R_DS, R_FS, R_GS, R_LDTR, R_TR, CR0_PE, CR0_EM, CR0_TS, CR0_NW, CR0_CD, CR0_PG,
+    DESC_A, DESC_W, DESC_S, DESC_P, DESC_G, HF_CPL_MASK, HF_SMM, HF_INHIBIT_IRQ, EXCP06_ILLOP, EXCP_HLT,
+    EXCP_TRIPLE)
 from qemu_py._core.dispatch cimport cpu_smm_update
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
 from qemu_py._core.softmmu cimport ld_phys, st_phys

@@ -4,19 +4,19 @@ Source: SDM vol. 3, 7.2 (TSS), 7.3 (task switching, table 7-1: checks and their 
 flag, NT and link). Everything that can fault in the old task does so before the first store; what
 faults in the new task finds its registers loaded and its unchecked segments unusable.
 """
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from qemu_py._core.cpu cimport (
-    CPUX86State, SegmentCache, TranslationBlock, R_EAX, R_ESP, R_ES, R_CS, R_SS, R_DS, R_FS, R_GS, R_LDTR, R_TR,
-    CR0_PG, CR0_TS, VM_MASK, NT_MASK, EXCP01_DB, EXCP0A_TSS, EXCP0B_NOSEG, EXCP0C_STACK, EXCP0D_GPF,
-    DESC_S, DESC_CS, DESC_C, DESC_R, DESC_W, DESC_P, DESC_TSS_BUSY, HF_CPL_MASK, HF_INHIBIT_IRQ, MMU_KERNEL_IDX)
+    CPUX86State, SegmentCache, TranslationBlock, R_CS, R_SS, R_FS, R_GS, R_LDTR, R_TR, CR0_PG, CR0_TS, VM_MASK,
+    NT_MASK, EXCP01_DB, EXCP0A_TSS, EXCP0B_NOSEG, EXCP0C_STACK, EXCP0D_GPF, DESC_S, DESC_CS, DESC_C, DESC_R,
+    DESC_W, DESC_P, DESC_TSS_BUSY, HF_CPL_MASK, HF_INHIBIT_IRQ, MMU_KERNEL_IDX)
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
 from qemu_py._core.softmmu cimport ld16_k, ld32_k, probe_read, probe_write, st16_k, st32_k
 from qemu_py._core.x86.control cimport cpu_x86_update_cr3
 from qemu_py._core.x86.debug cimport DR6_BT, DR7_LOCAL, set_dr7
 from qemu_py._core.x86.seg cimport (
     XFER_OK, XFER_FAULT, XFER_LATE, SYS_TSS16, SYS_TSS16_BUSY, SYS_TSS32, SYS_TSS32_BUSY, SYS_LDT, desc_dpl,
-    desc_flags, desc_limit, desc_type, desc_base, fill_from_desc, load_descriptor, load_seg_null, load_seg_vm86,
-    set_accessed, set_tss_busy)
+    desc_flags, desc_limit, desc_type, desc_base, fill_from_desc, load_descriptor, load_seg_vm86, set_accessed,
+    set_tss_busy)
 from qemu_py._core.x86.state cimport fill_seg_cache, raise_exception_err, update_hflags
 
 cdef enum:

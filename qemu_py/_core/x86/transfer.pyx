@@ -4,7 +4,7 @@ Source: SDM vol. 3, 5.8 (privilege checking of control transfers, call gates, st
 20.3 (virtual-8086 mode); the operation sections of CALL, JMP, RET, IRET in vol. 2. Every check and
 every memory access precedes the first change of a register.
 """
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from qemu_py._core.cpu cimport (
     CPUX86State, SegmentCache, R_ESP, R_ES, R_CS, R_SS, R_DS, R_FS, R_GS, CR0_PE, CR4_VME, CR4_PVI, CC_MASK,
     TF_MASK, IF_MASK, DF_MASK, IOPL_MASK, IOPL_SHIFT, NT_MASK, RF_MASK, VM_MASK, AC_MASK, VIF_MASK, VIP_MASK,
@@ -15,7 +15,7 @@ from qemu_py._core.x86.seg cimport (
     Stack, XFER_OK, XFER_FAULT, XFER_LATE, SYS_CALL16, SYS_CALL32, SYS_TASK_GATE, SYS_TSS16, SYS_TSS32, current_stack,
     desc_dpl, desc_flags, desc_limit, desc_type, fill_from_desc, inner_stack, load_descriptor, load_seg_null,
     load_seg_real, load_seg_vm86, pop_frame, push_frame, set_accessed, set_sp)
-from qemu_py._core.x86.state cimport cpu_cpl, fill_seg_cache, raise_exception_err, update_hflags
+from qemu_py._core.x86.state cimport cpu_cpl, raise_exception_err, update_hflags
 from qemu_py._core.x86.task cimport SWITCH_CALL, SWITCH_JMP, switch_task, task_return
 
 

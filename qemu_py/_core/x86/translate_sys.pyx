@@ -3,7 +3,7 @@
 What CPL and the mode decide is decided here, since hflags have both; IOPL is looked at when the
 instruction runs.
 """
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from qemu_py._core.cpu cimport *
 from qemu_py._core.ir.builder cimport *
 from qemu_py._core.ir.table cimport *
