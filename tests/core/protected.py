@@ -182,7 +182,7 @@ class Stage:
         the code's beginning)."""
         self.run(code, cpl, **options)
         vector = self.vector()
-        assert vector is not None, f"no exception: {self.result} at {self.cpu['eip']:#x}"
+        assert vector is not None, f"no exception: {self.result} at {self.cpu.eip:#x}"
         if vector in WITH_ERROR:
             error, eip = self.stack(2)
         else:
@@ -194,7 +194,7 @@ class Stage:
         self.set_idt(0x80, gate(CODE0, HANDLERS + 16 * 0x80, A_INT32 | DPL3))
         self.run(code, cpl, **options)
         assert self.vector() in (None, 0x80) and self.result.reason == "hlt", (
-            f"vector {self.vector()}, {self.result}, eip {self.cpu['eip']:#x}, stack {[hex(v) for v in self.stack(4)]}")
+            f"vector {self.vector()}, {self.result}, eip {self.cpu.eip:#x}, stack {[hex(v) for v in self.stack(4)]}")
         return self.cpu
 
 
