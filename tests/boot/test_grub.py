@@ -1,0 +1,71 @@
+"""GRUB, from Debian's package `grub-pc-bin`, started by SeaBIOS from a CD and from a disk."""
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from qemu_py.util.datadir import qemu_find_file
+from tests.machines import Capture
+
+GRUB = Path("/usr/lib/grub/i386-pc")
+SCRIPT = "serial --unit=0 --speed=115200\nterminal_output serial\necho \"booted from $root\"\nls\necho goodbye\nhalt\n"
+LIMIT = 120                             # seconds, for a very slow host
+
+
+@pytest.fixture
+def start(make_machine):
+    """Boot from a drive of the command line's kind; what appears on the first serial port, and the exit status."""
+    if qemu_find_file("bios-256k.bin") is None:
+        pytest.skip("bios-256k.bin (Debian's package seabios) is not installed")
+
+    def start(option, path, interface, index, media="disk", **config):
+        from qemu_py.machine.drives import simple_drive
+        serial = Capture()
+        machine = make_machine(bios=None, serials=[serial], ram_size=64 << 20,
+                               drives=[simple_drive(option, str(path), interface, index, media)], **config)
+        machine.clocks.rt.timer(lambda: machine.request_exit(9)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)
+        return machine.run(), serial.data.decode("latin1")
+    return start
+
+
+def need(*programs):
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    if not GRUB.is_dir():
+        pytest.skip("GRUB's i386-pc modules (Debian's package grub-pc-bin) are not installed")
+
+
+def core_image(tmp_path, prefix, *modules):
+    """GRUB's core with a script in it."""
+    config = tmp_path / "embedded.cfg"
+    config.write_text(SCRIPT)
+    image = tmp_path / "core.img"
+    subprocess.run(["grub-mkimage", "-O", "i386-pc", "-o", str(image), "-p", prefix, "-c", str(config), "serial", "terminal",
+                    "echo", "halt", "ls", "acpi", *modules], check=True, capture_output=True)
+    return image.read_bytes()
+
+
+def test_a_rescue_cd_boots_and_powers_off(start, tmp_path):
+    need("grub-mkrescue", "xorriso")
+    tree = tmp_path / "tree" / "boot" / "grub"
+    tree.mkdir(parents=True)
+    (tree / "grub.cfg").write_text(SCRIPT)
+    image = tmp_path / "rescue.iso"
+    subprocess.run(["grub-mkrescue", "-o", str(image), str(tmp_path / "tree")], check=True, capture_output=True)
+    status, text = start("-cdrom", image, "ide", 2, "cdrom")
+    assert "booted from" in text and "(cd)" in text, text
+    assert "goodbye" in text and status == 0
+
+
+def test_a_disk_boots_and_powers_off(start, tmp_path):
+    """boot.img in the first sector, the core from the second on: as grub-install lays them."""
+    need("grub-mkimage")
+    core = core_image(tmp_path, "(hd0)/boot", "biosdisk", "part_msdos")
+    disk = tmp_path / "disk.img"
+    boot = bytearray((GRUB / "boot.img").read_bytes()[:510] + b"\x55\xaa")
+    disk.write_bytes((bytes(boot) + core).ljust(4 << 20, b"\0"))
+    status, text = start("-hda", disk, "ide", 0, boot_order="c")
+    assert "booted from" in text and "(hd0)" in text, text
+    assert "goodbye" in text and status == 0
