@@ -13,6 +13,10 @@ EDGES32 = np.array([0, 1, 2, 3, 7, 8, 0xF, 0x10, 0x1F, 0x20, 0x21, 0x3F, 0x7E, 0
                     0xFFFFFF80, 0xFFFF8000, 0xFFFF7FFF, 0x00FF00FF, 0x55555555, 0xAAAAAAAA, 0x80808080,
                     0x7F7F7F7F, 0x99999999, 0x09090909], "<u4")
 
+# Not those that, scaled, make 10000000h, 20000000h or 30000000h: the code, which a test must not write
+# by chance, the data, and the harness's own page
+SINGLE_BITS = np.array([1 << n for n in range(32) if not 25 <= n <= 29], "<u4")
+
 
 def dwords(rng, shape):
     """Half of them edges, a tenth small, a tenth with one or few bits, the others uniform."""
@@ -20,9 +24,7 @@ def dwords(rng, shape):
     pick = rng.random(shape)
     edges = EDGES32[rng.integers(0, len(EDGES32), shape)]
     small = value & np.uint32(0x3F)
-    # No bits 28 and 29: 10000000h, 20000000h and 30000000h are the harness's code, data and control
-    # pages, which hold other bytes than the engine's beyond what a test gives them
-    bit = np.uint32(1) << (value % np.uint32(28))
+    bit = SINGLE_BITS[value % np.uint32(len(SINGLE_BITS))]
     value = np.where(pick < 0.5, edges, value)
     value = np.where((pick >= 0.5) & (pick < 0.6), small, value)
     return np.where((pick >= 0.6) & (pick < 0.65), bit, value)
