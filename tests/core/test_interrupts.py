@@ -349,3 +349,21 @@ def test_an_ivt_too_short_for_double_faults_is_a_triple_fault_in_real_mode(real)
     real.idt_limit = 0
     real.write(0x1000, b"\xCD\x21")
     assert real.run(steps=5).reason == "triple fault"
+
+
+# ---------------------------------------------------------------- what -d int shows
+def test_every_delivery_is_a_line_of_the_log(stage, tmp_path):
+    from qemu_py.util import log
+    path = tmp_path / "log"
+    log.cpu_set_log_filename(str(path))
+    log.cpu_set_log(log.CPU_LOG_INT)
+    try:
+        stage.set_idt(0x40, gate(CODE0, HANDLERS + 16 * 0x40, A_INT32 | DPL3))
+        stage.run("int 0x40", 3)
+        stage.run(f"mov eax, {0x900}; mov ds, eax", 3)
+    finally:
+        log.cpu_set_log(0)
+        log.cpu_set_log_filename(None)
+    first, second = path.read_text().splitlines()
+    assert first.startswith("software 40 ") and f"at {CODE3:04x}:{CODE + 2:08x} cpl 3" in first
+    assert second.startswith("exception 0d error 0900 ") and f"at {CODE3:04x}:{CODE + 5:08x}" in second

@@ -10,7 +10,7 @@ from qemu_py._core.cpu cimport (
     IF_MASK, IOPL_MASK, NT_MASK, RF_MASK, VM_MASK, AC_MASK, VIF_MASK, EXCP_NONE, EXCP_TRIPLE, EXCP00_DIVZ,
     EXCP01_DB, EXCP08_DBLE, EXCP0A_TSS, EXCP0B_NOSEG, EXCP0C_STACK, EXCP0D_GPF, EXCP0E_PAGE, EXCP11_ALGN,
     DESC_S, DESC_CS, DESC_C, DESC_P, HF_CPL_MASK, HF_INHIBIT_IRQ)
-from qemu_py._core.dispatch cimport core_log
+from qemu_py._core.dispatch cimport core_log, qemu_loglevel
 from qemu_py._core.flags cimport cpu_get_eflags
 from qemu_py._core.softmmu cimport ld16_k, ld32_k, ld8_k
 from qemu_py._core.x86.debug cimport DR7_GD
@@ -201,7 +201,7 @@ cdef int do_interrupt(CPUX86State *env, int vector, int is_int, uint32_t error_c
     cdef bint exception = not is_int and not is_hw and vector < 32
     cdef bint has_error = exception and WITH_ERROR_CODE >> vector & 1
     cdef uint32_t rf = RF_MASK if exception and FAULTS >> vector & 1 else 0
-    if env.log_mask & CPU_LOG_INT:
+    if (qemu_loglevel | env.log_mask) & CPU_LOG_INT:
         log_interrupt(env, vector, is_int, error_code, old_eip, is_hw)
     if not env.cr[0] & CR0_PE:
         return deliver_real(env, vector, old_eip)
