@@ -35,6 +35,8 @@ class Machine:
         self.exit_signal = None
         self.reset_requested = False
         self.shutdown_requested = False
+        self.powerdown_requested = False
+        self.powerdown_handlers = []    # each called when somebody presses the power button
         self.failure = None
         try:
             with self.main_loop.lock, self.memory.transaction():
@@ -91,6 +93,11 @@ class Machine:
 
     def system_shutdown_request(self):
         self.shutdown_requested = True
+        self._requested()
+
+    def system_powerdown_request(self):
+        """Press the power button: the guest may shut down, in its own time."""
+        self.powerdown_requested = True
         self._requested()
 
     def request_exit(self, status):
@@ -169,6 +176,10 @@ class Machine:
             self.system_reset()
             if running:
                 self.tcg.resume()
+        if self.powerdown_requested:
+            self.powerdown_requested = False
+            for handler in list(self.powerdown_handlers):
+                handler()
         return False
 
     # ---------------------------------------------------------------- from power-on to the end
