@@ -184,6 +184,7 @@ def piix4_pm_init(machine):
     machine.isa.map(pm, 0xB2, 2, name="apm-io")
     machine.memory.system_io.add_subregion(GPE0, MemoryRegion.alias_of("acpi-gpe0", pm.pm_region, GPSTS, 4))
     machine.add_device("PIIX4_PM", pm)
+    machine.powerdown_handlers.append(pm.power_button)
 
 
 def pc_vga_init(machine):
