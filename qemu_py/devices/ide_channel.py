@@ -7,7 +7,7 @@ An absent device 1 reads as 0; a channel without drives as a bus whose bit 7 is 
 """
 from dataclasses import dataclass
 
-from qemu_py.devices.ide import BSY, DEV, DRQ
+from qemu_py.devices.ide import BSY, DEV
 from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
@@ -103,7 +103,7 @@ class IDEChannel(Device):
             s = drive.s
             if addr == 6:
                 s.device = value
-            elif not s.status & (BSY | DRQ):
+            elif not s.status & BSY:
                 name = SHADOWED[addr - 1]
                 setattr(s, "hob_" + name, getattr(s, name))
                 setattr(s, name, value)
