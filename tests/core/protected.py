@@ -74,8 +74,10 @@ class UncountedCPU:
 
     def write(self, address, data):
         self.memory[address:address + len(data)] = bytes(data)
+        self.vcpu.tb_flush()
 
     def run(self, steps=None):
+        self.vcpu.halted = False
         return Stopped(self.vcpu.exec())
 
     def __getattr__(self, name):

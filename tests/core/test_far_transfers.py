@@ -12,9 +12,9 @@ CONFORMING = A_CODE | 4
 OTHER = FREE + 8
 
 
-@pytest.fixture
-def stage():
-    stage = Stage()
+@pytest.fixture(params=[True, False], ids=["counted", "uncounted"])
+def stage(request):
+    stage = Stage(counted=request.param)
     stage.cpu.write(TARGET, b"\xF4")
     stage.cpu.write(TARGET + 0x100, b"\xCD\x80")
     return stage

@@ -7,9 +7,9 @@ from tests.core.protected import (A_CALL32, A_CODE, A_DATA, A_LDT, A_TSS, A_TSS_
 from tests.guest import asm
 
 
-@pytest.fixture
-def stage():
-    return Stage()
+@pytest.fixture(params=[True, False], ids=["counted", "uncounted"])
+def stage(request):
+    return Stage(counted=request.param)
 
 
 def load(register, selector):

@@ -16,9 +16,9 @@ ES, CS, SS_, DS, FS, GS, LDTR, TRAP, MAP = 72, 76, 80, 84, 88, 92, 96, 100, 102
 CR0_TS = 8
 
 
-@pytest.fixture
-def stage():
-    stage = Stage()
+@pytest.fixture(params=[True, False], ids=["counted", "uncounted"])
+def stage(request):
+    stage = Stage(counted=request.param)
     stage.cpu.write(TASK2, b"\xF4")
     second(stage)
     return stage

@@ -13,9 +13,9 @@ UD = 6
 CR4_VME, CR4_PVI = 1, 2
 
 
-@pytest.fixture
-def stage():
-    stage = Stage()
+@pytest.fixture(params=[True, False], ids=["counted", "uncounted"])
+def stage(request):
+    stage = Stage(counted=request.param)
     stage.cpu.write(0x10000, bytes(0x1000))
     return stage
 
