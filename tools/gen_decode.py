@@ -3,15 +3,13 @@
     python tools/gen_decode.py            write qemu_py/_core/gen/
     python tools/gen_decode.py --check    fail when what is committed is out of date
 """
-import argparse
 import re
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-TABLES = ROOT / "qemu_py/_core/x86/opcodes"
-GEN = ROOT / "qemu_py/_core/gen"
+import generated
+
+TABLES = generated.ROOT / "qemu_py/_core/x86/opcodes"
 
 FAMILIES = {"int": 0, "sys": 1, "fpu": 2, "sse": 3, "str": 4, "math": 5}
 FEATURES = {"586": 0, "686": 1, "sep": 2, "mmx": 3, "fxsr": 4, "sse": 5, "sse2": 6, "sse3": 7, "ssse3": 8,
@@ -201,20 +199,5 @@ def generate():
             "insn_names.pxi": head + "INSN_NAMES = " + repr(["invalid"] + [n.lower() for n in t.ids]) + "\n"}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args()
-    stale = []
-    for name, text in generate().items():
-        path = GEN / name
-        if not path.exists() or path.read_text() != text:
-            stale.append(name)
-            if not args.check:
-                path.write_text(text)
-    if args.check and stale:
-        sys.exit(f"out of date: {', '.join(stale)}; run python tools/gen_decode.py")
-
-
 if __name__ == "__main__":
-    main()
+    generated.main(__doc__.splitlines()[0], generate, "python tools/gen_decode.py")

@@ -5,18 +5,16 @@
 
 The grammar of the tables is at the head of qemu_py/_core/ir/ops/README.
 """
-import argparse
 import itertools
 import re
 import string
 import sys
 import zlib
 from dataclasses import dataclass, field
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-TABLES = ROOT / "qemu_py/_core/ir/ops"
-GEN = ROOT / "qemu_py/_core/gen"
+import generated
+
+TABLES = generated.ROOT / "qemu_py/_core/ir/ops"
 ORDER = ["move", "alu", "mem", "jump", "math", "string", "sys", "fpu", "sse"]
 
 # Tables whose ops are split into a half without calls and a slow half.
@@ -304,20 +302,5 @@ def generate():
     return files
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args()
-    stale = []
-    for name, text in generate().items():
-        path = GEN / name
-        if not path.exists() or path.read_text() != text:
-            stale.append(name)
-            if not args.check:
-                path.write_text(text)
-    if args.check and stale:
-        sys.exit(f"out of date: {', '.join(stale)}; run python tools/gen_ops.py")
-
-
 if __name__ == "__main__":
-    main()
+    generated.main(__doc__.splitlines()[0], generate, "python tools/gen_ops.py")

@@ -4,7 +4,7 @@ The tables are read through tools/gen_decode.py, so that there is no second one.
 prefixes, ModRM, SIB, displacement and immediates for one row and says how the addresses come
 about; generate.py then chooses registers that make them hit the window.
 """
-import importlib.util
+import importlib
 import random
 import sys
 from pathlib import Path
@@ -28,11 +28,12 @@ EXTENT_FIXED = {"fxsave": 512, "fxrstor": 512, "cmpxchg8b": 8, "lea": 1, "invlpg
 
 
 def _load_parser():
-    spec = importlib.util.spec_from_file_location("gen_decode", ROOT / "tools" / "gen_decode.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["gen_decode"] = module
-    spec.loader.exec_module(module)
-    return module
+    """tools/ is no package: its modules import each other by their plain names."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        return importlib.import_module("gen_decode")
+    finally:
+        sys.path.pop(0)
 
 
 gen_decode = _load_parser()
