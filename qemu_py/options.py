@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from qemu_py import __version__
 from qemu_py.util.errors import UserError
 
-MAX_SERIAL = 4
+MAX_SERIAL, MAX_PARALLEL = 4, 3
 
 
 class Quit(Exception):
@@ -22,6 +22,7 @@ class Parse:
     """What has been read so far. `settings` are the fields of a MachineConfig."""
     settings: dict = field(default_factory=dict)
     serials: list = field(default_factory=list)         # texts of -serial
+    parallels: list = field(default_factory=list)
     debugcons: list = field(default_factory=list)
     devices: list = field(default_factory=list)
     globals: dict = field(default_factory=dict)         # (device, property) -> text
@@ -171,6 +172,12 @@ def opt_serial(parse, text):
     parse.serials.append(text)
 
 
+def opt_parallel(parse, text):
+    if len(parse.parallels) == MAX_PARALLEL:
+        raise UserError(f"-parallel {text}: a PC has no more than {MAX_PARALLEL} parallel ports")
+    parse.parallels.append(text)
+
+
 def opt_display(parse, text):
     if text in ("help", "?"):
         raise Quit("Available display backends:\nnone\n")
@@ -184,7 +191,7 @@ def opt_nographic(parse, text):
 
 def opt_vga(parse, text):
     if text in ("help", "?"):
-        raise Quit("none\nstd                 (text window only)\n")
+        raise Quit("none\nstd                 standard VGA with Bochs VBE extensions\n")
     if text not in ("none", "std"):
         raise UserError(f"-vga {text}: this adapter is not available (there are: none, std)")
     parse.settings["vga"] = text
@@ -294,11 +301,12 @@ OPTIONS = (
     Option("boot", "ORDER", "what to boot from: a diskette, c disk, d CD-ROM; order=,once=,menu=on|off", opt_boot),
     Option("L", "DIR", "look for firmware in a directory first", append_text("data_dirs")),
     Option("serial", "DEV", "a serial port (up to 4): stdio, file:PATH, null, none", opt_serial),
+    Option("parallel", "DEV", "a parallel port (up to 3), on the same devices (default: one on null)", opt_parallel),
     Option("debugcon", "DEV", "a debug console at port E9h, on the same devices", append_text("debugcons")),
     Option("monitor", "DEV", "none: there is no monitor yet", opt_monitor),
     Option("display", "TYPE", "none: the guest's screen is not shown", opt_display),
     Option("nographic", "", "no screen; the first serial port is stdio", opt_nographic),
-    Option("vga", "TYPE", "display adapter: std (its text window) or none", opt_vga),
+    Option("vga", "TYPE", "display adapter: std or none", opt_vga),
     Option("device", "NAME[,PROP=VALUE...]", "add a device; help lists them, NAME,help its properties", opt_device),
     Option("global", "DEVICE.PROPERTY=VALUE", "a property's default for every device of that name", opt_global),
     Option("rtc", "base=DATE,clock=CLOCK", "the clock chip's start: utc, localtime or a date; what it counts: host,"
@@ -361,7 +369,7 @@ def machine_config(parse):
         serials = ["none" if "stdio" in debugcons else "stdio"]
     opened = []
     try:
-        for texts, option in ((serials, "-serial"), (debugcons, "-debugcon")):
+        for texts, option in ((serials, "-serial"), (debugcons, "-debugcon"), (parse.parallels or ["null"], "-parallel")):
             opened.append([chardev_new(text, option, used) for text in texts])
     except BaseException:
         for chardev in sum(opened, []):
@@ -373,5 +381,5 @@ def machine_config(parse):
         for name in ("append", "initrd"):
             if name in settings:
                 raise UserError(f"-{name}: only allowed together with -kernel")
-    return MachineConfig(serials=opened[0], debugcons=opened[1], devices=parse.devices, globals=parse.globals,
+    return MachineConfig(serials=opened[0], debugcons=opened[1], parallels=opened[2], devices=parse.devices, globals=parse.globals,
                          drives=parse.drives, data_dirs=parse.data_dirs, **settings)

@@ -19,6 +19,7 @@ class MachineConfig:
     bios: str = None                    # path, or name in a data directory; None: the board's
     data_dirs: list = field(default_factory=list)       # of -L: where firmware is looked for first
     serials: list = field(default_factory=list)         # character devices, None for an absent port
+    parallels: list = field(default_factory=list)
     debugcons: list = field(default_factory=list)
     devices: list = field(default_factory=list)         # (name, {property: text})
     drives: list = field(default_factory=list)          # drives.DriveOptions

@@ -1,19 +1,27 @@
 """The PC's chips on the ISA bus that are not in pc.py: wiring only.
 
-Real-time clock with its CMOS RAM; keyboard controller with keyboard and mouse; DMA controllers.
+Real-time clock with its CMOS RAM; keyboard controller with keyboard and mouse; DMA controllers; floppy
+disk controller; parallel ports.
 """
 from datetime import datetime, timedelta
 
+from qemu_py.devices.floppy_drive import FloppyDrive, drive_type, format_of
 from qemu_py.devices.i8042 import I8042
 from qemu_py.devices.i8237 import I8237Pair
+from qemu_py.devices.i82078 import I82078
 from qemu_py.devices.mc146818 import MC146818
+from qemu_py.devices.parallel import Parallel
 from qemu_py.devices.ps2 import PS2Keyboard, PS2Mouse
 from qemu_py.machine import cmos
+from qemu_py.machine.drives import DriveOptions
 from qemu_py.machine.pc_ide import ide_cmos_init
 from qemu_py.system.inputs import Inputs
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
+from qemu_py.util.errors import UserError
 
-KBD_IRQ, AUX_IRQ, RTC_IRQ = 1, 12, 8
+KBD_IRQ, FLOPPY_IRQ, RTC_IRQ, AUX_IRQ = 1, 6, 8, 12
+FLOPPY_DMA = 2
+LPT = ((0x378, 8, 7), (0x278, 8, 5), (0x3BC, 3, 7))     # port, how many, interrupt
 EPOCH = datetime(1970, 1, 1)
 
 
@@ -22,6 +30,8 @@ def pc_isa_init(machine):
     rtc_init(machine)
     i8042_init(machine)
     dma_init(machine)
+    floppy_init(machine)
+    parallel_init(machine)
 
 
 def rtc_start(machine):
@@ -58,7 +68,7 @@ def i8042_init(machine):
     inputs.key_handlers.append(keyboard.key_event)
     inputs.mouse_handlers.append(mouse.mouse_event)
     keyboard.leds_changed = inputs.set_leds
-    controller = I8042(clock, keyboard=keyboard, mouse=mouse, request_reset=machine.system_reset_request)
+    controller = machine.i8042 = I8042(clock, keyboard=keyboard, mouse=mouse, request_reset=machine.system_reset_request)
     controller.a20 = machine.a20.keyboard
     controller.irq_kbd = isa.irq(KBD_IRQ)
     controller.irq_aux = isa.irq(AUX_IRQ)
@@ -80,12 +90,45 @@ def dma_init(machine):
     machine.register_reset(dma.reset)
 
 
+def floppy_init(machine):
+    """Ports 3F2h-3F5h and 3F7h, with the drives that the configuration has; the first is always there."""
+    if machine.drives.get("floppy", 0, 0) is None:
+        machine.drives.add(DriveOptions("-fda", "floppy", 0, 0))
+    backends = [machine.drives.get("floppy", 0, unit) for unit in range(2)]
+    for backend in backends:
+        if backend is not None and backend.inserted and format_of(backend.size) is None:
+            raise UserError(f"{backend.options.who}: {backend.size >> 10} KiB is no size of a diskette"
+                            " (160 KiB to 2.88 MiB)")
+    machine.floppy_types = [drive_type(backend) for backend in backends]
+    fdc = machine.fdc = I82078(machine.clocks.vm, drives=[FloppyDrive(backend) for backend in backends],
+                               dma=machine.dma.channel(FLOPPY_DMA))
+    fdc.irq = machine.isa.irq(FLOPPY_IRQ)
+    machine.isa.map(fdc, 0x3F2, 4, first=2, name="fdc")
+    machine.isa.map(fdc, 0x3F7, 1, first=7, name="fdc")
+    machine.add_device("i82078", fdc)
+
+
+def parallel_init(machine):
+    """LPT1 to LPT3, as -parallel says."""
+    machine.parallel = None
+    for n, ((base, count, irq), chardev) in enumerate(zip(LPT, machine.config.parallels)):
+        if chardev is None:
+            continue
+        machine.add_chardev(chardev)
+        port = Parallel(machine.clocks.vm, chardev=chardev)
+        port.irq = machine.isa.irq(irq)
+        machine.isa.map(port, base, count, name="parallel")
+        machine.add_device(f"parallel{n}", port)
+        if n == 0:
+            machine.parallel = port
+
+
 def pc_cmos_init(machine):
     """What the BIOS finds in the CMOS RAM, once everything has been plugged in."""
     ram = machine.rtc.s.ram
     cmos.set_memory_size(ram, machine.ram_below_4g, machine.ram_above_4g)
     cmos.set_processors(ram, len(machine.cpus))
-    cmos.set_floppies(ram, ())
+    cmos.set_floppies(ram, machine.floppy_types)
     ide_cmos_init(machine, ram)
     cmos.set_checksum(ram)
     boot_init(machine)
