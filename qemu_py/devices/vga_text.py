@@ -1,25 +1,86 @@
-"""The text window of a VGA at B8000h, as 32 KiB of RAM, and how to read a screen from it.
+"""Text modes of the VGA: characters, attributes, fonts in plane 2, the cursor; the screen as text.
 
-A cell is two bytes: the character (code page 437), then its attribute. The window is in the state
-in which a BIOS leaves mode 3: blanks, light grey on black.
-
-Not modelled: everything else of a VGA (registers, planes, fonts, scan-out).
+IBM PS/2 Hardware Interface Technical Reference, "Alphanumeric Modes". Plane 0 has the character (by
+habit in code page 437), plane 1 its attribute, plane 2 up to eight fonts of 256 characters of 32 lines.
 """
-WINDOW_BASE, WINDOW_SIZE = 0xB8000, 0x8000
-COLUMNS, ROWS = 80, 25
-BLANK = b" \x07"
+import numpy as np
+
+from qemu_py.devices.vga_address import display_address
+from qemu_py.devices.vga_memory import PLANES_SIZE
+from qemu_py.devices.vga_timing import vertical_display_end
+
+CLOCKING, CHARACTER_MAP, EIGHT_DOTS = 1, 3, 0x01
+MODE_CONTROL, BLINK_ENABLE, LINE_GRAPHICS = 0x10, 0x08, 0x04
+CURSOR_OFF = 0x20
+CURSOR_FRAMES, BLINK_FRAMES = 8, 16     # lit as long as dark
 # The glyphs of codes 0-31 and 127; Python's cp437 gives the control characters instead.
 LOW_GLYPHS = " ☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼"
 GLYPHS = LOW_GLYPHS + bytes(range(32, 256)).decode("cp437").replace("\x7f", "⌂")
 
 
-def clear(window):
-    """Fill the window (a writable buffer of 32 KiB) with blanks."""
-    window[:] = BLANK * (len(window) // 2)
+def planes(vga):
+    return vga.mem.vram.view[:PLANES_SIZE].reshape(-1, 4)
 
 
-def screen_text(window, start=0, columns=COLUMNS, rows=ROWS):
-    """The screen that begins at byte `start` of the window: a list of `rows` strings, right-stripped."""
-    chars = bytes(window[start:start + 2 * columns * rows:2])
-    return ["".join(GLYPHS[c] for c in chars[row * columns:(row + 1) * columns]).rstrip()
-            for row in range(rows)]
+def font(vga, select):
+    """One of eight fonts: 256 x 32 bytes."""
+    base = (select & 3) * 0x4000 + (select >> 2) * 0x2000
+    return planes(vga)[base:base + 0x2000, 2].reshape(256, 32)
+
+
+def glyph_lines(vga, characters, attributes, lines):
+    """The font's bytes for characters: rows x columns x lines."""
+    select = vga.s.sequencer[CHARACTER_MAP]
+    a, b = select >> 2 & 3 | select >> 3 & 4, select & 3 | select >> 2 & 4
+    found = font(vga, b)[characters, :lines]
+    if a != b:
+        found = np.where((attributes & 8)[..., None] != 0, font(vga, a)[characters, :lines], found)
+    return found
+
+
+def cursor_lines(crtc, lines):
+    """The scan lines of a character that the cursor covers."""
+    if crtc[0x0A] & CURSOR_OFF:
+        return slice(0, 0)
+    return slice(crtc[0x0A] & 0x1F, min(crtc[0x0B] & 0x1F, lines - 1) + 1)
+
+
+def text_part(vga, part, columns, now):
+    """Colours (0-15) of a part's dots."""
+    s, crtc, timing = vga.s, vga.s.crtc, vga.frame_timing()
+    mode, lines = s.attribute[MODE_CONTROL], part.row_lines
+    rows = int(part.row[-1]) + 1
+    counter = part.start + np.arange(rows)[:, None] * part.pitch + np.arange(columns + 1) & 0xFFFF
+    cells = planes(vga)[display_address(crtc, counter, np.zeros_like(counter))]
+    characters, attributes = cells[..., 0], cells[..., 1]
+    bits = np.unpackbits(glyph_lines(vga, characters, attributes, lines)[..., None], axis=3)
+    if not s.sequencer[CLOCKING] & EIGHT_DOTS:
+        # The ninth dot repeats the eighth in characters that are to join, C0h-DFh; else it is background.
+        joined = (characters >= 0xC0) & (characters <= 0xDF) & bool(mode & LINE_GRAPHICS)
+        bits = np.concatenate((bits, bits[..., 7:] & joined[..., None, None]), axis=3)
+    underline = crtc[0x14] & 0x1F
+    if underline < lines:
+        bits[attributes & 0x77 == 1, underline] = 1
+    ink, paper = attributes & 0x0F, attributes >> 4
+    if mode & BLINK_ENABLE:
+        paper = paper & 7
+        if not timing.blink(now, BLINK_FRAMES):
+            ink = np.where(attributes & 0x80, paper, ink)
+    if timing.blink(now, CURSOR_FRAMES):
+        y, x = np.nonzero(counter == (crtc[0x0E] << 8 | crtc[0x0F]))
+        bits[y, x, cursor_lines(crtc, lines)] = 1
+    dots = np.where(bits, ink[..., None, None], paper[..., None, None]).transpose(0, 2, 1, 3).reshape(rows * lines, -1)
+    width = columns * bits.shape[3]
+    return dots[part.row * lines + part.scan, part.panning:part.panning + width]
+
+
+def screen_text(vga):
+    """The text screen: a string for each row, right-stripped; of a graphics mode, nothing."""
+    s, crtc = vga.s, vga.s.crtc
+    if s.graphics[6] & 1 or vga.dispi.enabled:
+        return []
+    vga.mem.sync()
+    rows, columns = vertical_display_end(crtc) // ((crtc[0x09] & 0x1F) + 1) // (2 if crtc[0x09] & 0x80 else 1), crtc[0x01] + 1
+    counter = ((crtc[0x0C] << 8 | crtc[0x0D]) + np.arange(rows)[:, None] * 2 * crtc[0x13] + np.arange(columns)) & 0xFFFF
+    codes = planes(vga)[display_address(crtc, counter, np.zeros_like(counter)), 0]
+    return ["".join(GLYPHS[code] for code in row).rstrip() for row in codes]

@@ -7,6 +7,7 @@ is given, a ROM of our own stands in its place: its interrupt handlers return at
 import struct
 
 from qemu_py.machine.multiboot import read_file
+from qemu_py.machine.pc_vga import set_text_mode
 from qemu_py.system.memory import MemoryRegion
 from qemu_py.util.datadir import qemu_find_file
 from qemu_py.util.errors import UserError
@@ -60,6 +61,7 @@ def bios_left_it(machine):
                         (0xD6, 0xC0), (0xD4, 0x00),                 # DMA channel 4 is the cascade
                         (0x64, 0x60), (0x60, 0x65)):                # keyboard interrupt, translation, no mouse
         outb(port, value)
+    set_text_mode(machine)
     serials = [port for port, chardev in zip(COM_PORTS, machine.config.serials) if chardev is not None]
     for port in serials:                                # 9600 baud, 8 bits, no parity
         for register, value in ((3, 0x83), (0, 12), (1, 0), (3, 0x03)):

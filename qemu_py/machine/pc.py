@@ -3,12 +3,12 @@
 The order and the names are those of QEMU 1.0's pc_piix.c and pc.c: pc_init1, pc_cpus_init,
 pc_memory_init, pc_vga_init, pc_basic_device_init.
 
-Not there yet: keyboard controller, real-time clock, DMA, disks, VGA beyond its text window.
+Not there yet: keyboard controller, real-time clock, DMA, disks.
 """
 import struct
 
 from qemu_py._core import cpu_face
-from qemu_py.devices import device_class, pcspk, piix3, vga_text
+from qemu_py.devices import device_class, pcspk, piix3
 from qemu_py.devices.i8254 import I8254
 from qemu_py.devices.i8259 import I8259Pair
 from qemu_py.devices.i440fx import i440fx_init
@@ -26,6 +26,7 @@ from qemu_py.machine.plug import new_device, plug
 from qemu_py.machine.pc_fw_cfg import fw_cfg_init, pc_fw_cfg_init
 from qemu_py.machine.pc_ide import pc_ide_init
 from qemu_py.machine.pc_isa import pc_cmos_init, pc_isa_init
+from qemu_py.machine.pc_vga import pc_vga_init
 from qemu_py.machine.registry import QEMUMachine, machine_init, qemu_register_machine
 from qemu_py.system.a20 import A20Gate
 from qemu_py.system.irq import IRQ, IRQOr
@@ -185,26 +186,6 @@ def piix4_pm_init(machine):
     machine.memory.system_io.add_subregion(GPE0, MemoryRegion.alias_of("acpi-gpe0", pm.pm_region, GPSTS, 4))
     machine.add_device("PIIX4_PM", pm)
     machine.powerdown_handlers.append(pm.power_button)
-
-
-def pc_vga_init(machine):
-    """The text window, as RAM; -vga none leaves even that out."""
-    if machine.config.vga == "none":
-        machine.vga_window = None
-        return
-    window = MemoryRegion.ram("vga.vram", vga_text.WINDOW_SIZE, machine.memory.ram_list)
-    machine.rom_memory.add_subregion_overlap(vga_text.WINDOW_BASE, window, 1)
-    machine.vga_window = memoryview(window.ram_block.buffer)[:vga_text.WINDOW_SIZE]
-
-    def reset():
-        vga_text.clear(machine.vga_window)
-        window.set_dirty(0, vga_text.WINDOW_SIZE)
-    machine.register_reset(reset)
-
-
-def screen_text(machine):
-    """The text screen as a list of 25 strings."""
-    return vga_text.screen_text(machine.vga_window)
 
 
 def pc_basic_device_init(machine):

@@ -298,6 +298,9 @@ class SlotTable:
                 coalesced=[(offset, offset + size) for offset, size in mr.coalesced],
                 ioeventfds=[(e.addr, e.size, e.data if e.match_data else None, e.fd) for e in mr.ioeventfds],
                 flush_coalesced=mr.flush_coalesced_mmio)
+            native = getattr(getattr(read, "__self__", None), "attach_slot", None)
+            if native is not None:      # a device of _core's, served without Python
+                native(self.physmap, slot)
             self.users[slot] = set()
         self.users[slot].add(user)
         return slot

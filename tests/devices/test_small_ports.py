@@ -1,7 +1,7 @@
-"""debugcon, isa-debug-exit, port 80h, the VGA's text window."""
+"""debugcon, isa-debug-exit, port 80h."""
 import pytest
 
-from qemu_py.devices import device_class, scan, vga_text
+from qemu_py.devices import device_class, scan
 from qemu_py.system.device import DEVICES, parse_uint
 from qemu_py.util.errors import UserError
 
@@ -19,14 +19,6 @@ def test_isa_debug_exit_gives_twice_the_value_plus_one(pc_bus, value, status):
     pc_bus.add("isa-debug-exit", iobase=0xF4, iosize=4)
     pc_bus.outl(0xF4, value)
     assert pc_bus.exit_status == status
-
-
-def test_the_text_window_reads_as_text():
-    window = bytearray(vga_text.WINDOW_SIZE)
-    vga_text.clear(window)
-    assert vga_text.screen_text(window) == [""] * 25
-    window[160:160 + 10] = b"H\x07i\x07 \x07\xdb\x1f\x01\x07"
-    assert vga_text.screen_text(window)[1] == "Hi █☺"
 
 
 def test_the_package_scan_finds_every_device():

@@ -28,7 +28,7 @@ def test_ports_are_where_a_pc_has_them(isapc):
 def test_info_mtree_lists_the_tree(isapc):
     text = isapc().info_mtree()
     for line in ("0000000000000020-0000000000000021", "0000000000000040-0000000000000043",
-                 "00000000000000a0-00000000000000a1", "00000000000b8000-00000000000bffff"):
+                 "00000000000000a0-00000000000000a1", "00000000000a0000-00000000000bffff (prio 1, RW): vga-lowmem"):
         assert line in text, text
 
 
@@ -51,7 +51,7 @@ def test_ram_bios_and_text_window_below_1_mib(isapc):
     machine = isapc()
     assert resolve(machine, 0) == "pc.ram"
     assert resolve(machine, 0x9FFFF) == "pc.ram"
-    assert resolve(machine, 0xB8000) == resolve(machine, 0xBFFFF) == "vga.vram"
+    assert resolve(machine, 0xB8000) == resolve(machine, 0xBFFFF) == "vga.planar"
     assert resolve(machine, 0xFFFF0) == "pc.bios"
     assert resolve(machine, 0x100000) == "pc.ram"
     assert resolve(machine, 16 * MIB - 1) == "pc.ram"
@@ -96,7 +96,7 @@ def test_a_bios_of_odd_size_is_refused(isapc, tmp_path, size):
 
 
 def test_the_text_screen_is_what_the_guest_writes(make_machine):
-    from qemu_py.machine.pc import screen_text
+    from qemu_py.machine.pc_vga import screen_text
     # mov dword [B8000h + 160 * 2], "O" 07 "K" 07
     machine = make_machine(b"\xc7\x05\x40\x81\x0b\x00O\x07K\x07" + debug_exit(0), devices=EXIT)
     machine.run()

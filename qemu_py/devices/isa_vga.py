@@ -1,0 +1,22 @@
+"""A VGA on the ISA bus: its ports, its memory, a VGA BIOS that the firmware copies below 1 MiB."""
+from qemu_py.devices.vga import FIRST_PORT, PORTS, VGA
+from qemu_py.system.device import device
+from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
+
+ROM_FILE = "vgabios-isavga.bin"
+DISPI_PORT = 0x1CE
+
+
+@device("isa-vga", "VGA with Bochs VBE extensions")
+class ISAVGA(VGA):
+    def connect(self, bus, memory_space):
+        """Answer at the VGA's ports and addresses."""
+        for first, count in PORTS:
+            bus.map(self, first, count, first=first - FIRST_PORT, name="vga")
+        bus.system_io.add_subregion(DISPI_PORT, MemoryRegion.io("vbe", 3, dispi_ops(self.dispi)))
+        memory_space.add_subregion_overlap(0xA0000, self.mem.region, 1)
+
+
+def dispi_ops(dispi):
+    """Words at ports 1CEh and 1CFh."""
+    return MemoryRegionOps(dispi.read_port, dispi.write_port, valid=(1, 4, True), impl=(1, 4, True))

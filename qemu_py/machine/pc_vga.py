@@ -1,0 +1,83 @@
+"""The PC's display adapter (-vga): wiring, its BIOS image, and text mode 3 as a BIOS leaves it."""
+from qemu_py.devices.isa_vga import ISAVGA, ROM_FILE as ISA_ROM_FILE
+from qemu_py.machine.plug import new_device
+from qemu_py.util.datadir import qemu_find_file
+
+# Mode 3 of the IBM VGA: 80 x 25 characters of 9 x 16 dots
+MISC = 0x67
+SEQUENCER = bytes.fromhex("03 00 03 00 02")
+CRTC = bytes.fromhex("5f 4f 50 82 55 81 bf 1f 00 4f 0d 0e 00 00 00 00 9c 8e 8f 28 1f 96 b9 a3 ff")
+GRAPHICS = bytes.fromhex("00 00 00 00 00 10 0e 0f ff")
+ATTRIBUTE = bytes.fromhex("00 01 02 03 04 05 14 07 38 39 3a 3b 3c 3d 3e 3f 0c 00 0f 08 00")
+TEXT_BASE, TEXT_SIZE, BLANK = 0xB8000, 0x8000, b" \x07"
+FONT_BASE = 0xA0000
+
+
+def pc_vga_init(machine):
+    """machine.vga: the adapter, or None."""
+    machine.vga = None
+    if machine.config.vga == "none":
+        return
+    if machine.pci is None:
+        vga = machine.vga = ISAVGA(machine.clocks.vm, machine.memory)
+        vga.connect(machine.isa, machine.rom_memory)
+        machine.add_device("isa-vga", vga)
+        rom = read_rom(machine, ISA_ROM_FILE)
+        if rom:
+            machine.fw_cfg.add_file(f"vgaroms/{ISA_ROM_FILE}", rom)
+    else:
+        from qemu_py.devices.vga_pci import ROM_FILE, VGAPCI
+        card = new_device(machine, VGAPCI)
+        card.rom = read_rom(machine, ROM_FILE)
+        machine.pci.register_device(card, card.addr)
+        machine.add_device("VGA", card)
+        machine.vga = card.vga
+
+
+def read_rom(machine, name):
+    """A VGA BIOS, or None where no package has installed it: then there is only the stand-in's text mode."""
+    path = qemu_find_file(name, machine.config.data_dirs)
+    if path is None:
+        return None
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def ega_colors():
+    """The 64 colours of an EGA, rgbRGB, as the DAC's components."""
+    for color in range(64):
+        for bit in (2, 1, 0):
+            yield 42 * (color >> bit & 1) + 21 * (color >> bit + 3 & 1)
+
+
+def set_text_mode(machine):
+    """What a VGA BIOS does for mode 3, through the same ports."""
+    if machine.vga is None:
+        return
+    outb, write = machine.memory.physmap.port_write, machine.memory.address_space_memory.write
+
+    def indexed(port, values):
+        for index, value in enumerate(values):
+            outb(port, index)
+            outb(port + 1, value)
+    outb(0x3C2, MISC)
+    indexed(0x3C4, SEQUENCER)
+    outb(0x3D4, 0x11)                   # the lower eight are protected by the twelfth
+    outb(0x3D5, 0)
+    indexed(0x3D4, CRTC)
+    indexed(0x3CE, GRAPHICS)
+    machine.memory.physmap.port_read(0x3DA)
+    for index, value in enumerate(ATTRIBUTE):
+        outb(0x3C0, index)
+        outb(0x3C0, value)
+    outb(0x3C0, 0x20)
+    outb(0x3C6, 0xFF)
+    outb(0x3C8, 0)
+    for component in ega_colors():
+        outb(0x3C9, component)
+    write(TEXT_BASE, BLANK * (TEXT_SIZE // 2))
+
+
+def screen_text(machine):
+    """The text screen as a list of strings, one a row."""
+    return [] if machine.vga is None else machine.vga.screen_text()
