@@ -72,7 +72,7 @@ cdef int cpu_x86_update_cr0(CPUX86State *env, uint32_t value) noexcept nogil:
             and load_pdptes(env, <uint32_t> env.cr[3])):
         return 1
     env.cr[0] = value
-    if changed & (CR0_PG | CR0_WP | CR0_PE):
+    if changed & (CR0_PG | CR0_WP):
         tlb_flush(env)
     update_hflags(env)
     return 0
