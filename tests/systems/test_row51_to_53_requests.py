@@ -121,3 +121,25 @@ def test_a_machine_goes_away_with_its_last_reference(make_machine):
     del machine
     gc.collect()
     assert [ref() for ref in gone] == [None, None]
+
+
+def test_a_powerdown_request_presses_the_power_button(make_machine):
+    """The guest enables SCI for it, polls the status, and turns itself off."""
+    from tests.guest import asm
+    code = asm("""
+        mov dx, 0xCF8; mov eax, 0x80000B40; out dx, eax
+        mov dx, 0xCFC; mov eax, 0x0000B000; out dx, eax
+        mov dx, 0xCF8; mov eax, 0x80000B80; out dx, eax
+        mov dx, 0xCFC; mov al, 1; out dx, al
+        mov dx, 0xB002; mov ax, 0x0100; out dx, ax
+        mov dx, 0xB004; mov ax, 0x0001; out dx, ax
+        mov edx, 0xB000
+    wait: in ax, dx
+        test ah, 1
+        jz wait
+        mov dx, 0xB004; mov ax, 0x2001; out dx, ax
+    """)
+    machine = make_machine(code + SPIN, machine="pc")
+    soon(machine, machine.system_powerdown_request)
+    assert machine.run() == 0
+    assert machine.pic.slave.s.irr & 0x02
