@@ -61,7 +61,8 @@ cdef inline uint32_t spread(uint32_t nibble) noexcept nogil:
 cdef inline uint32_t plane_offset(VGAPlane *p, uint32_t addr, uint32_t odd_even) noexcept nogil:
     cdef uint32_t offset = addr
     if p.chain4:
-        offset &= ~<uint32_t> 3
+        # As the CRT controller's double word addressing: A14 and A15 replace A0 and A1.
+        offset = (addr & ~<uint32_t> 3) | (addr >> 14 & 3)
     elif odd_even and p.replace_a0:
         offset = (addr & ~<uint32_t> 1) | (addr >> 16 & 1 if p.wide else p.page)
     return ((offset & 0xFFFF) + p.bank) & p.offset_mask

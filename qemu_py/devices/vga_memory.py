@@ -68,8 +68,9 @@ class VGAMemory:
     def pairs(self):
         """[(the window's bytes, the planes' bytes that they stand for)], as strided memoryviews."""
         planes, window = memoryview(self.vram.ram_block.buffer), memoryview(self.window.ram_block.buffer)
-        if self.kind is CHAIN4:         # plane p at the offsets that 4 divides
-            return [(window[p::4], planes[p:PLANES_SIZE:16]) for p in range(4)]
+        if self.kind is CHAIN4:         # A0 and A1 are the plane, A14 and A15 in their place the offset's
+            return [(window[0x4000 * a + p:0x4000 * (a + 1):4], planes[0x10004 * a + p:0x10000 * (a + 1):16])
+                    for a in range(4) for p in range(4)]
         if self.kind in (TEXT_COLOR, TEXT_MONO):
             first = 4 * self.odd_page
             return [(window[p:0x8000:2], planes[first + p:0x20000:8]) for p in (0, 1)]

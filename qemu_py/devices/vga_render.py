@@ -6,6 +6,8 @@ monitor gets: 320 pixels of mode 13h are 640 dots, its 200 lines are scanned twi
 
 Not modelled: the border, changes in the middle of a frame, skews, the sequencer's shift loads.
 """
+from functools import cache
+
 import numpy as np
 
 from qemu_py.devices import vga_text
@@ -39,6 +41,13 @@ def palette_rgb(vga):
     else:
         index = low & 0x3F | (registers[COLOR_SELECT] & 0x0C) << 4
     return dac_rgb(vga)[index]
+
+
+def paint(colors, dots):
+    """The colours (n x 3 bytes) of dots that are indices into them."""
+    quads = np.zeros((len(colors), 4), np.uint8)
+    quads[:, :3] = colors
+    return quads.view("<u4")[:, 0].take(dots).view(np.uint8).reshape(*dots.shape, 4)[:, :, :3]
 
 
 # ---------------------------------------------------------------- graphics
@@ -79,6 +88,15 @@ def graphics_part(vga, part, characters):
 
 
 # ---------------------------------------------------------------- VBE
+@cache
+def high_color(bpp):
+    """The colours of all pixels of 15 or 16 bits."""
+    pixels = np.arange(65536)
+    green = 5 if bpp == 15 else 6
+    return np.stack([(pixels >> shift & (1 << bits) - 1) * 255 // ((1 << bits) - 1)
+                     for shift, bits in ((5 + green, 5), (5, green), (0, 5))], axis=1).astype(np.uint8)
+
+
 def vbe_picture(vga):
     dispi = vga.dispi
     s, line_size = dispi.s, dispi.line_size
@@ -86,18 +104,13 @@ def vbe_picture(vga):
     depth = (s.bpp + 7) // 8
     if s.bpp == 4:
         words = vga.mem.vram.view.view("<u4")[(rows[:, None] // 4 + np.arange(s.xres // 8 + 1)) % (vga.mem.size // 4)]
-        return palette_rgb(vga)[planar_pixels(words)[:, s.x_offset % 8:][:, :s.xres]]
+        return paint(palette_rgb(vga), planar_pixels(words)[:, s.x_offset % 8:][:, :s.xres])
     end = dispi.start + line_size * (s.yres - 1) + s.xres * depth
     data = np.lib.stride_tricks.as_strided(vga.mem.vram.view[dispi.start:end], (s.yres, s.xres * depth), (line_size, 1))
     if s.bpp == 8:
-        return dac_rgb(vga)[data]
+        return paint(dac_rgb(vga), data)
     if depth == 2:
-        pixels = np.ascontiguousarray(data).view("<u2")
-        red, green, blue = (10, 5, 0) if s.bpp == 15 else (11, 5, 0)
-        five = np.arange(32) * 255 // 31
-        six = five if s.bpp == 15 else np.arange(64) * 255 // 63
-        return np.stack([five.astype(np.uint8)[pixels >> red & 31], six.astype(np.uint8)[pixels >> green & len(six) - 1],
-                         five.astype(np.uint8)[pixels >> blue & 31]], axis=2)
+        return paint(high_color(s.bpp), np.ascontiguousarray(data).view("<u2"))
     return np.ascontiguousarray(data.reshape(s.yres, s.xres, depth)[:, :, 2::-1])
 
 
@@ -139,7 +152,7 @@ def picture(vga, now):
             dots, direct = vga_text.text_part(vga, part, s.crtc[0x01] + 1, now), False
         if s.sequencer[CLOCKING] & HALF_CLOCK:
             dots = dots.repeat(2, axis=1)
-        pieces.append((dac_rgb(vga) if direct else palette_rgb(vga))[dots])
+        pieces.append(paint(dac_rgb(vga) if direct else palette_rgb(vga), dots))
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
