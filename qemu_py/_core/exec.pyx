@@ -168,6 +168,7 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
         env.current_tb = NULL
         # ---- what it left
         if next_tb == TB_EXIT_FAULT:
+            env.watchpoint_hit = env.watchpoint_flags = 0      # the access has not happened
             if tb.cflags & CF_USE_ICOUNT and env.exception_index != EXCP_BUDGET:
                 refund(env, tb)
         else:
