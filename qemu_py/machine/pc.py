@@ -120,8 +120,10 @@ def pc_memory_init(machine, ram_size, bios, pci_enabled):
         memory.system_memory.add_subregion(1 << 32, MemoryRegion.alias_of("ram-above-4g", ram, below, above))
     machine.memory_map = lambda: e820(below, above)
     machine.rom_memory = MemoryRegion("pci", 1 << 64) if pci_enabled else memory.system_memory
-    firmware.map_bios(machine, firmware.stand_in_bios() if bios is None
-                      else firmware.load_bios(bios, machine.config.data_dirs))
+    if bios is None:
+        firmware.map_bios(machine, firmware.stand_in_bios())
+    else:
+        firmware.map_bios(machine, firmware.load_bios(bios, machine.config.data_dirs), shadowed=not pci_enabled)
 
 
 def e820(below, above):
