@@ -39,13 +39,23 @@ def stand_in_bios():
     return bytes(rom)
 
 
-def map_bios(machine, data):
-    """At 4 GiB minus its size, and its last 128 KiB (or all of it) below 1 MiB."""
+def map_bios(machine, data, shadowed=False):
+    """At 4 GiB minus its size, and its last 128 KiB (or all of it) below 1 MiB: a window on the ROM, or,
+    shadowed, a copy in RAM, for a BIOS that keeps variables in itself and finds no PAM to make room."""
     memory = machine.memory
     bios = MemoryRegion.rom("pc.bios", len(data), memory.ram_list, data)
     machine.rom_memory.add_subregion((1 << 32) - len(data), bios)
     size = min(len(data), ISA_BIOS_MAX)
-    isa = MemoryRegion.alias_of("isa-bios", bios, len(data) - size, size)
+    if shadowed:
+        isa = MemoryRegion.ram("isa-bios", size, memory.ram_list)
+
+        def reset():
+            isa.view[:] = bytearray(data[-size:])
+            isa.set_dirty(0, size)
+        reset()
+        machine.register_reset(reset)
+    else:
+        isa = MemoryRegion.alias_of("isa-bios", bios, len(data) - size, size)
     machine.rom_memory.add_subregion_overlap((1 << 20) - size, isa, 1)
 
 

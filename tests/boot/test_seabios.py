@@ -77,3 +77,19 @@ def test_it_posts_again_after_a_reset(seabios):
 def test_ram_beyond_16_mib_is_in_its_map(seabios):
     _, text = seabios(b"enter handle_19")
     assert re.search(r"0000000000100000 - 0000000003ff[0-9a-f]000 = 1 RAM", text), text
+
+
+def test_its_own_vga_bios_shows_it_on_the_screen(seabios):
+    if qemu_find_file("vgabios-stdvga.bin") is None:
+        pytest.skip("vgabios-stdvga.bin (Debian's package seabios) is not installed")
+    machine, _ = seabios(b"No bootable device")
+    screen = machine.vga.screen_text()
+    assert any(line.startswith("SeaBIOS (version") for line in screen), screen
+    assert any("No bootable" in line for line in screen), screen
+
+
+def test_isapc_posts_too(seabios):
+    if qemu_find_file("bios.bin") is None:
+        pytest.skip("bios.bin (Debian's package seabios) is not installed")
+    _, text = seabios(b"No bootable device", machine="isapc")
+    assert "PCI device probing" not in text
