@@ -94,6 +94,8 @@ class IDEChannel(Device):
 
     def write_register(self, addr, value):
         self.s.control &= ~HOB
+        if self.s.control & SRST:
+            return                      # the drives hear nothing else
         if addr == 7:
             self.write_status(value)
             return
@@ -135,6 +137,7 @@ class IDEChannel(Device):
         elif before & SRST and not value & SRST:
             for drive in self.present():
                 drive.soft_reset()
+            self.selected = self.drives[0]
         self.update_irq()
 
     def read_data_block(self, addr, size, view):
