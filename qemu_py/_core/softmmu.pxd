@@ -48,9 +48,6 @@ cdef void tlb_flush_page(CPUX86State *env, uint64_t va) noexcept nogil
 # code_fetch8); *fault set: page fault pending. *host: host address of the page, or NULL.
 cdef uint64_t get_page_addr_code(CPUX86State *env, uint64_t va, uint8_t **host, int *fault) noexcept nogil
 cdef int code_fetch8(CPUX86State *env, uint64_t va) noexcept nogil
-# Physical access (page walks, SMM, DMA of the CPU's own); unassigned reads give all ones.
-cdef uint64_t ld_phys(CPUX86State *env, uint64_t pa, int size) noexcept nogil
-cdef void st_phys(CPUX86State *env, uint64_t pa, uint64_t value, int size) noexcept nogil
 # Walk without faulting or setting A/D: physical address, or all ones when not mapped (monitor, gdb).
 cdef uint64_t cpu_get_phys_page_debug(CPUX86State *env, uint64_t va) noexcept nogil
 

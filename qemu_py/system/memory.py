@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from qemu_py._core.dispatch import PhysMap
-from qemu_py._core.softmmu import cpu_physical_memory_map, cpu_physical_memory_rw, ram_written
+from qemu_py._core.physmem import cpu_physical_memory_map, cpu_physical_memory_rw, ram_written
 from qemu_py.system.flatview import FlatRange, FlatView, changes, generate_memory_topology
 from qemu_py.system.memory_region import (
     DEVICE_BIG_ENDIAN, DEVICE_LITTLE_ENDIAN, DEVICE_NATIVE_ENDIAN, DIRTY_MEMORY_CODE,

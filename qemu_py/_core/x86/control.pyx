@@ -8,7 +8,8 @@ from qemu_py._core.cpu cimport (
     CPUX86State, CR0_PE, CR0_ET, CR0_WP, CR0_NW, CR0_CD, CR0_PG, CR4_VME, CR4_PVI, CR4_TSD, CR4_DE, CR4_PSE,
     CR4_PAE, CR4_MCE, CR4_PGE, CR4_PCE, CR4_OSFXSR, CR4_OSXMMEXCPT, CPUF_VME, CPUF_TSC, CPUF_DE, CPUF_PSE,
     CPUF_PAE, CPUF_MCE, CPUF_PGE, CPUF_686, CPUF_FXSR, CPUF_SSE, EXCP0D_GPF)
-from qemu_py._core.softmmu cimport ld_phys, tlb_flush
+from qemu_py._core.physmem cimport ld_phys
+from qemu_py._core.softmmu cimport tlb_flush
 from qemu_py._core.x86.state cimport raise_exception_err, update_hflags
 
 cdef extern from *:

@@ -12,7 +12,7 @@ from qemu_py._core.cpu cimport (
     EXCP_TRIPLE)
 from qemu_py._core.dispatch cimport cpu_smm_update
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
-from qemu_py._core.softmmu cimport ld_phys, st_phys
+from qemu_py._core.physmem cimport ld_phys, st_phys
 from qemu_py._core.x86.control cimport cpu_x86_set_cr, cr4_reserved_bits
 from qemu_py._core.x86.debug cimport set_dr7
 from qemu_py._core.x86.state cimport fill_seg_cache, raise_exception, update_hflags
