@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from qemu_py.devices.vga_memory import BANK, CHAIN4, PLANAR, TEXT_COLOR, TEXT_MONO, VGAMemory
 from qemu_py.devices.vga_timing import Timing
-from qemu_py.devices.vga_vbe import BANK_SIZE, DAC_8BIT, Dispi
+from qemu_py.devices.vga_vbe import BANK_SIZE, DAC_8BIT, Dispi, DispiState
 from qemu_py.system.device import Device
 from qemu_py.util import log
 
@@ -76,11 +76,12 @@ class VGA(Device):
         dac_component: int = 0
         dac_latch: bytearray = field(default_factory=lambda: bytearray(3))
         dac: bytearray = field(default_factory=lambda: bytearray(768))
+        dispi: DispiState = field(default_factory=DispiState)
 
     def __init__(self, clock, memory, vram_size=VRAM_SIZE, prefix="vga"):
         super().__init__(clock)
         self.mem = VGAMemory(memory, vram_size, prefix)
-        self.dispi = Dispi(vram_size, self.vbe_changed)
+        self.dispi = Dispi(self, vram_size)
         self.version = 0                # rises whenever a register changes what is seen
         self.timing = None              # computed when asked for
         self.direct_possible = True
@@ -89,7 +90,6 @@ class VGA(Device):
     def reset(self):
         """Registers only: the video memory keeps its contents."""
         super().reset()
-        self.dispi.reset()
         self.registers_changed()
 
     def registers_changed(self):

@@ -33,15 +33,16 @@ class DispiState:
 
 
 class Dispi:
-    """`changed(clear)` hears of a new mode or bank; clear: the frame buffer is to be zeroed."""
+    """The registers of a VGA, whose State has theirs as `dispi`, and whose vbe_changed(clear) hears of a new
+    mode or bank; clear: the frame buffer is to be zeroed."""
 
-    def __init__(self, vram_size, changed):
+    def __init__(self, vga, vram_size):
+        self.vga = vga
         self.vram_size = vram_size
-        self.changed = changed
-        self.s = DispiState()
 
-    def reset(self):
-        self.s = DispiState()
+    @property
+    def s(self):
+        return self.vga.s.dispi
 
     # ---------------------------------------------------------------- the mode
     @property
@@ -104,7 +105,7 @@ class Dispi:
         elif index == BANK:
             if value * BANK_SIZE < self.vram_size:
                 s.bank = value
-                self.changed(False)
+                self.vga.vbe_changed(False)
         elif index == VIRT_WIDTH:
             self.write_virt_width(value)
         elif index in (X_OFFSET, Y_OFFSET):
@@ -138,7 +139,7 @@ class Dispi:
                 s.enable &= ~ENABLED
         elif not value & ENABLED:
             s.bank = 0
-        self.changed(bool(turn_on and not value & NOCLEARMEM))
+        self.vga.vbe_changed(bool(turn_on and not value & NOCLEARMEM))
 
     def write_virt_width(self, value):
         s = self.s

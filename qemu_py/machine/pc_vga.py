@@ -1,6 +1,10 @@
 """The PC's display adapter (-vga): wiring, its BIOS image, and text mode 3 as a BIOS leaves it."""
+from contextlib import contextmanager
+from functools import partial
+
 from qemu_py.devices.isa_vga import ISAVGA, ROM_FILE as ISA_ROM_FILE
 from qemu_py.machine.plug import new_device
+from qemu_py.machine.stand_in_font import stand_in_font
 from qemu_py.util.datadir import qemu_find_file
 
 # Mode 3 of the IBM VGA: 80 x 25 characters of 9 x 16 dots
@@ -32,6 +36,7 @@ def pc_vga_init(machine):
         machine.pci.register_device(card, card.addr)
         machine.add_device("VGA", card)
         machine.vga = card.vga
+        machine.devices.append(("vga", card.vga))       # reset by the card
 
 
 def read_rom(machine, name):
@@ -61,6 +66,13 @@ def set_text_mode(machine):
             outb(port, index)
             outb(port + 1, value)
     outb(0x3C2, MISC)
+    # The font goes to plane 2, byte by byte at A0000h.
+    indexed(0x3C4, b"\x03\x00\x04\x00\x07")
+    indexed(0x3CE, b"\x00\x00\x00\x00\x02\x00\x04\x00\xff")
+    font = bytearray(256 * 32)
+    for code, rows in stand_in_font().items():
+        font[32 * code:32 * code + len(rows)] = rows
+    write(FONT_BASE, font)
     indexed(0x3C4, SEQUENCER)
     outb(0x3D4, 0x11)                   # the lower eight are protected by the twelfth
     outb(0x3D5, 0)
@@ -76,6 +88,26 @@ def set_text_mode(machine):
     for component in ega_colors():
         outb(0x3C9, component)
     write(TEXT_BASE, BLANK * (TEXT_SIZE // 2))
+
+
+@contextmanager
+def cpus_stopped(machine):
+    """No CPU runs translated code in this context. The lock is held, by another thread than the CPUs'."""
+    machine.tcg.pause()
+    try:
+        yield
+    finally:
+        if machine.runstate == "running":
+            machine.tcg.resume()
+
+
+def open_display(machine):
+    """For who shows the screen: a vga_render.Display, whose update() draws its surface; None without an adapter."""
+    if machine.vga is None:
+        return None
+    from qemu_py.devices.vga_render import Display
+    from qemu_py.system.surface import Surface
+    return Display(machine.vga, Surface(), partial(cpus_stopped, machine))
 
 
 def screen_text(machine):
