@@ -27,8 +27,8 @@ KEPT = ((0x44, 4), (0x48, 4), (0x4C, 4), (0x50, 4), (0x54, 4), (DEVACTB, 4), (0x
 
 # The ACPI block
 PM_SIZE = 64
-PMTMR, GPSTS = 0x08, 0x0C
-LAYOUT = ((0x00, 2, "pmsts"), (0x02, 2, "pmen"), (0x04, 2, "pmcntrl"), (PMTMR, 4, "pmtmr"), (GPSTS, 2, "gpsts"),
+GPSTS = 0x0C
+LAYOUT = ((0x00, 2, "pmsts"), (0x02, 2, "pmen"), (0x04, 2, "pmcntrl"), (0x08, 4, "pmtmr"), (GPSTS, 2, "gpsts"),
           (0x0E, 2, "gpen"), (0x10, 4, "pcntrl"), (0x14, 1, "lvl2"), (0x15, 1, "lvl3"), (0x18, 2, "glbsts"),
           (0x1C, 4, "devsts"), (0x20, 2, "glben"), (0x28, 4, "glbctl"), (0x2C, 4, "devctl"), (0x30, 4, "gpireg"),
           (0x34, 4, "gporeg"))
@@ -81,9 +81,11 @@ class PIIX4PM(PCIDevice):
         self.smbus = SMBusHost()
         self.timer = clock.timer(self._timer_expired, "acpi-tmr")
         self.by_offset = {}
+        self.whole = {}                 # offset and size of a whole register -> its reader
         for start, length, name in LAYOUT:
             entry = (start, length, getattr(self, f"read_{name}"), getattr(self, f"write_{name}", None))
             self.by_offset.update((offset, entry) for offset in range(start, start + length))
+            self.whole[start << 3 | length] = entry[2]
         self.pm_region = MemoryRegion.io("piix4-pm", PM_SIZE, MemoryRegionOps(self.read_pm, self.write_pm))
         self.smbus_region = MemoryRegion.io("pm-smbus", SMBUS_SIZE, MemoryRegionOps(
             self.smbus.read, self.smbus.write, impl=(1, 1)))
@@ -115,8 +117,9 @@ class PIIX4PM(PCIDevice):
 
     # ---------------------------------------------------------------- the ACPI block
     def read_pm(self, addr, size):
-        if addr == PMTMR and size == 4:
-            return self.read_pmtmr()
+        reader = self.whole.get(addr << 3 | size)
+        if reader is not None:
+            return reader()
         value = 0
         for k in range(size):           # reading has no effects, so a byte at a time will do
             entry = self.by_offset.get(addr + k)
