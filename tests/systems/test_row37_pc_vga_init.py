@@ -98,7 +98,7 @@ def test_vga_none_leaves_it_out(make_machine, board):
     with machine.main_loop.lock:
         machine.system_reset()
         assert machine.vga is None
-        assert machine.memory.address_space_memory.find(0xB8000) is None
+        assert "vga" not in machine.info_mtree()
         assert machine.memory.physmap.port_read(0x3CC) == 0xFF
 
 
