@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from qemu_py.devices import identify
 from qemu_py.devices.ide import BSY, DRDY, DSC, IDNF, LBA, SECTOR, UNC, IDEDrive
-from qemu_py.system.device import device
+from qemu_py.system.device import Property, device
 
 PIECE = 256                             # sectors of one request of a PIO transfer
 SMART_KEY = (0x4F, 0xC2)
@@ -20,6 +20,7 @@ STANDBY, ACTIVE = 0x00, 0xFF
 @device("ide-hd", "ATA hard disk")
 class ATADisk(IDEDrive):
     """blk: a BlockBackend with a medium."""
+    PROPERTIES = {**IDEDrive.PROPERTIES, "model": Property(str, "QEMU_PY HARDDISK", "model")}
     ACCEPTS_DEVICE_RESET = False
     COMMANDS = {
         0x20: "read_sectors", 0x21: "read_sectors", 0x24: "read_sectors", 0x29: "read_multiple", 0xC4: "read_multiple",
@@ -46,9 +47,8 @@ class ATADisk(IDEDrive):
         left: int = 0                   # sectors still to move
         scratch: bytes = bytes(SECTOR)  # WRITE BUFFER
 
-    def __init__(self, clock=None, blk=None, unit=0, serial="QP00001", model="QEMU_PY HARDDISK", **properties):
-        self.serial, self.model = serial, model
-        super().__init__(clock, blk=blk, unit=unit, **properties)
+    def connect(self, blk):
+        super().connect(blk)
         self.default_translation()
 
     @property

@@ -14,7 +14,7 @@ from qemu_py.devices.ata_disk import set_transfer_mode
 from qemu_py.devices.cdrom import BLOCK
 from qemu_py.devices.ide import ABRT, BSY, DEV, DRDY, DRQ, DSC, IDEDrive
 from qemu_py.devices.identify import identify_packet_device
-from qemu_py.system.device import device
+from qemu_py.system.device import Property, device
 from qemu_py.util import log
 
 COD, IO = 0x01, 0x02                    # interrupt reason: command or data, to the host
@@ -37,6 +37,7 @@ MEDIA_CLASS = 4
 @device("ide-cd", "ATAPI CD-ROM drive")
 class ATAPICDROM(IDEDrive):
     """blk: a BlockBackend, with or without a medium."""
+    PROPERTIES = {**IDEDrive.PROPERTIES, "model": Property(str, "QEMU_PY DVD-ROM", "model")}
     ACCEPTS_DEVICE_RESET = True
     SIGNATURE = (0x14, 0xEB)
     READY = 0
@@ -66,10 +67,12 @@ class ATAPICDROM(IDEDrive):
         reading: bool = False           # DMA data comes from the disc, not from the buffer
         pages: dict = field(default_factory=lambda: dict(cdrom.PAGES))
 
-    def __init__(self, clock=None, blk=None, unit=0, serial="QP00003", model="QEMU_PY DVD-ROM", **properties):
-        self.serial, self.model = serial, model
-        super().__init__(clock, blk=blk, unit=unit, **properties)
+    def __init__(self, clock=None, blk=None, **properties):
+        super().__init__(clock, blk=blk, **properties)
         self.packet_methods = {code: getattr(self, name) for code, name in self.PACKETS.items()}
+
+    def connect(self, blk):
+        super().connect(blk)
         blk.media_changed = self.media_changed
         blk.eject_requested = self.eject_requested
 

@@ -8,7 +8,7 @@ Not modelled: overlapped and queued commands, the time that anything takes.
 """
 from dataclasses import dataclass, field
 
-from qemu_py.system.device import Device
+from qemu_py.system.device import Device, Property
 from qemu_py.util import log
 
 BSY, DRDY, DSC, DRQ, ERR = 0x80, 0x40, 0x10, 0x08, 0x01 # status
@@ -18,10 +18,20 @@ DEV, LBA = 0x10, 0x40                   # device register
 SECTOR = 512
 
 
+def parse_unit(text):
+    if text not in ("0", "1"):
+        raise ValueError("0 or 1")
+    return int(text)
+
+
 class IDEDrive(Device):
-    """`channel` is set by the channel that it is attached to; blk: a BlockBackend.
+    """`channel` is set by the channel that it is attached to; blk: a BlockBackend, at the latest before that.
 
     COMMANDS: code -> name of the method that executes it."""
+    BUS = "ide"
+    PROPERTIES = {"drive": Property(str, None, "id of the -drive if=none that it uses"),
+                  "unit": Property(parse_unit, None, "0 or 1 (default: the first that is free)"),
+                  "serial": Property(str, "QP00001", "serial number"), "model": Property(str, "QEMU_PY", "model")}
     COMMANDS = {}
     ACCEPTS_DEVICE_RESET = False
     SIGNATURE = (0x00, 0x00)            # LBA mid and high after a reset
@@ -65,14 +75,22 @@ class IDEDrive(Device):
         write_cache: bool = True
         look_ahead: bool = True
 
-    def __init__(self, clock=None, blk=None, unit=0, **properties):
-        self.blk = blk
-        self.unit = unit
+    def __init__(self, clock=None, blk=None, **properties):
+        self.blk = None
         self.channel = None
         self.request = None             # in flight
         super().__init__(clock, **properties)
         self.methods = {code: getattr(self, name) for code, name in self.COMMANDS.items()}
         self.set_signature()
+        if blk is not None:
+            self.connect(blk)
+
+    def connect(self, blk):
+        """Use a BlockBackend."""
+        self.blk = blk
+
+    def plug(self, bus):
+        bus.attach(self)
 
     # ---------------------------------------------------------------- reset
     def reset(self):

@@ -203,6 +203,23 @@ class Drives:
     def by_id(self, name):
         return self.ids.get(name)
 
+    def claim(self, name, who):
+        """The BlockBackend that a -device's drive=NAME means, each for one device; None for no name."""
+        if name is None:
+            return None
+        blk = self.ids.get(name)
+        if blk is None:
+            raise UserError(f"{who}: there is no drive '{name}' (-drive if=none,id={name},file=FILE makes one)")
+        if blk.options.interface != "none" or name in self.claimed:
+            raise UserError(f"{who}: the drive '{name}' is used by another device")
+        self.claimed.add(name)
+        return blk
+
+    def empty_drive(self):
+        """For a removable drive without a -drive."""
+        bus = next(bus for bus in range(INTERFACES["none"][0]) if ("none", bus, 0) not in self.backends)
+        return self.add(DriveOptions("-device", "none", bus, 0, "cdrom"))
+
     def all(self):
         return list(self.backends.values())
 

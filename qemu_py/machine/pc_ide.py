@@ -5,6 +5,7 @@ from qemu_py.devices.ide_channel import IDEChannel
 from qemu_py.devices.pci import devfn
 from qemu_py.devices.piix_ide import PIIX3IDE, PORTS
 from qemu_py.machine import cmos
+from qemu_py.util.errors import UserError
 
 IRQS = (14, 15)
 NO_TRANSLATION, LBA_TRANSLATION = 0, 1
@@ -30,6 +31,7 @@ def pc_ide_init(machine, pci_enabled):
                 machine.memory.system_io.add_subregion(base, region)
             machine.add_device(f"isa-ide{n}", channel)
     machine.ide_channels = channels
+    machine.ide_bus = IDEBus(machine, channels)
     machine.drives.add_default_cdrom()
     for n, channel in enumerate(channels):
         if pci_enabled:
@@ -39,6 +41,38 @@ def pc_ide_init(machine, pci_enabled):
             if blk is not None:
                 drive = new_drive(machine, blk, 2 * n + unit)
                 machine.devices.append((blk.name, channel.attach(drive, unit)))
+
+
+class IDEBus:
+    """Where -device plugs ide-hd and ide-cd: ide.0 and ide.1, or (plain) the first free place of both."""
+
+    def __init__(self, machine, channels):
+        self.machine = machine
+        self.channels = channels
+
+    def find_bus(self, name):
+        for n, channel in enumerate(self.channels):
+            if name == f"ide.{n}":
+                return IDEBus(self.machine, [channel])
+        return None
+
+    def attach(self, drive):
+        """Give the drive its -drive, and the place that it asks for."""
+        who = f"-device {drive.NAME}"
+        drives = self.machine.drives
+        blk = drives.claim(drive.drive, who)
+        if blk is None and not isinstance(drive, ATAPICDROM):
+            raise UserError(f"{who}: a disk needs a drive=ID of a -drive if=none,id=ID,file=FILE")
+        if blk is not None and blk.driver is None and not isinstance(drive, ATAPICDROM):
+            raise UserError(f"{who}: the drive '{drive.drive}' has no image")
+        units = (0, 1) if drive.unit is None else (drive.unit,)
+        place = next(((channel, unit) for channel in self.channels for unit in units if channel.drives[unit] is None), None)
+        if place is None:
+            raise UserError(f"{who}: the place is taken: choose another bus=ide.N or unit=")
+        drive.connect(blk if blk is not None else drives.empty_drive())
+        if isinstance(drive, ATAPICDROM):
+            drive.blk.removable = True
+        place[0].attach(drive, place[1])
 
 
 def new_drive(machine, blk, number):

@@ -27,12 +27,12 @@ def find_bus(machine, cls, name):
     """The bus that the device asks for, or the machine's of its kind."""
     if cls.BUS is None:
         raise UserError(f"-device {cls.NAME}: it is part of the board and cannot be added")
-    root = {"isa": machine.isa, "pci": machine.pci}.get(cls.BUS)
+    root = {"isa": machine.isa, "pci": machine.pci, "ide": machine.ide_bus}.get(cls.BUS)
     if root is None:
         raise UserError(f"-device {cls.NAME}: this machine has no {cls.BUS.upper()} bus")
-    if name is None or name == f"{cls.BUS}.0":
+    if name is None or name == f"{cls.BUS}.0" and cls.BUS != "ide":
         return root
-    bus = root.find_bus(name) if cls.BUS == "pci" else None
+    bus = root.find_bus(name) if cls.BUS != "isa" else None
     if bus is None:
         raise UserError(f"-device {cls.NAME}: there is no {cls.BUS.upper()} bus '{name}'")
     return bus

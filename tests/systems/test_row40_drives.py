@@ -63,6 +63,32 @@ def test_a_pc_has_an_empty_cd_rom_drive_unless_its_place_is_taken(make_machine, 
     assert machine.ide_channels[1].drives[0].NAME == "ide-hd"
 
 
+def plugged(make_machine, *arguments):
+    parse = options.parse_arguments(arguments)
+    return make_machine(machine="pc", drives=parse.drives, devices=parse.devices)
+
+
+def test_a_drive_of_no_interface_is_plugged_in_by_hand(make_machine, disk, tmp_path):
+    disc = tmp_path / "cd.iso"
+    disc.write_bytes(bytes(2048 * 50))
+    machine = plugged(make_machine, "-drive", f"if=none,id=d,file={disk}", "-drive", f"if=none,id=c,media=cdrom,file={disc}",
+                      "-device", "ide-hd,drive=d,bus=ide.1,unit=1,serial=S1,model=M1", "-device", "ide-cd,drive=c")
+    assert [[drive and drive.NAME for drive in channel.drives] for channel in machine.ide_channels] == [
+        ["ide-cd", None], ["ide-cd", "ide-hd"]]
+    assert machine.ide_channels[1].drives[1].serial == "S1" and machine.ide_channels[0].drives[0].blk.inserted
+
+
+@pytest.mark.parametrize("device, words", [
+    ("ide-hd", ["drive=ID"]), ("ide-hd,drive=x", ["no drive 'x'"]), ("ide-hd,drive=d,unit=2", ["0 or 1"]),
+    ("ide-hd,drive=d,bus=ide.1,unit=0", ["taken"]), ("ide-hd,drive=d,bus=ide.7", ["ide.7"]), ("ide-hd,drive=h", ["used"])])
+def test_what_cannot_be_plugged_is_one_clear_line(make_machine, disk, tmp_path, device, words):
+    other = tmp_path / "other"
+    other.write_bytes(bytes(512))
+    with pytest.raises(UserError) as error:
+        plugged(make_machine, "-drive", f"if=none,id=d,file={disk}", "-drive", f"id=h,file={other}", "-device", device)
+    assert "\n" not in str(error.value) and all(word in str(error.value) for word in words)
+
+
 def test_the_bios_finds_the_disks_in_the_cmos(make_machine, disk):
     ram = machine_of(make_machine, "-hda", str(disk)).rtc.s.ram
     assert ram[0x12] == 0xF0 and ram[0x19] == 47
