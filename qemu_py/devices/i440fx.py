@@ -111,7 +111,6 @@ class I440FX(PCIDevice):
         for n in range(8):
             self.set_reset(DRB0 + n, 0x01, 1, 0xFF)
         self.set_reset(ERRSTS, 0x00, 1, w1cmask=0x13)
-        self.s.config[:] = self.config_reset
 
     def config_written(self, offset, size):
         config = self.s.config

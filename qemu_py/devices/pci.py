@@ -102,7 +102,6 @@ class PCIDevice(Device):
         self._intx = IRQ()                      # to the bus
         super().__init__(clock, **properties)
         self._init_header()
-        self.s.config[:] = self.config_reset
 
     # ---------------------------------------------------------------- configuration space
     def _init_header(self):
@@ -122,8 +121,9 @@ class PCIDevice(Device):
         self.set_reset(INTERRUPT_PIN, self.INTERRUPT_PIN, 1)
 
     def set_reset(self, offset, value, size, wmask=0, w1cmask=0):
-        """A register: its value after reset, and the bits that the guest may write or clear."""
-        for table, number in ((self.config_reset, value), (self.wmask, wmask), (self.w1cmask, w1cmask)):
+        """When the device is made: a register's value after reset, and what the guest may write or clear."""
+        for table, number in ((self.config_reset, value), (self.s.config, value), (self.wmask, wmask),
+                              (self.w1cmask, w1cmask)):
             table[offset:offset + size] = number.to_bytes(size, "little")
 
     def config_word(self, offset, size=2):
@@ -175,7 +175,6 @@ class PCIDevice(Device):
         mask = (1 << 8 * width) - size & (1 << 8 * width) - 1
         self.set_reset(offset, 0 if number == ROM_SLOT else kind, width,
                        wmask=mask | ROM_ENABLE if number == ROM_SLOT else mask)
-        self.s.config[offset:offset + width] = self.config_reset[offset:offset + width]
 
     def add_rom(self, region):
         """The expansion ROM."""

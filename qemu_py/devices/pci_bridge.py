@@ -40,7 +40,6 @@ class PCIBridge(PCIDevice):
             self.set_reset(offset, 0, size, wmask)
         for offset in (PREFETCH_BASE, PREFETCH_LIMIT):
             self.set_reset(offset, PREFETCH_64, 2, 0xFFF0)
-        self.s.config[:] = self.config_reset
 
     def plugged(self):
         parent = self.bus

@@ -50,7 +50,6 @@ class PIIX3(PCIDevice):
             self.set_reset(PIRQRC + n, PIRQ_DISABLED, 1, 0x8F)
         for register in REGISTERS:
             self.set_reset(*register)
-        self.s.config[:] = self.config_reset
 
     # ---------------------------------------------------------------- PIRQ routing
     def set_pirq(self, n, level):

@@ -96,7 +96,6 @@ class PIIX4PM(PCIDevice):
         self.set_reset(SMBHSTCFG, 0, 1, wmask=0x0F)
         for offset, size in KEPT:
             self.set_reset(offset, 0, size, wmask=(1 << 8 * size) - 1)
-        self.s.config[:] = self.config_reset
         self.s.overflow = self._next_overflow()
 
     # ---------------------------------------------------------------- where the blocks lie
