@@ -148,11 +148,12 @@ class MainLoop:
             self.lock.acquire()
         if readable or writable:
             if self._wake_read in readable:
-                self._notified = False
                 try:
                     os.read(self._wake_read, 4096)
                 except OSError:
                     pass
+                # Only now: a notify between the two would lose its byte and, with it, all that follow.
+                self._notified = False
             if self.io_handlers:
                 self._iohandler_poll(readable, writable)
         self.clocks.run_all_timers()
