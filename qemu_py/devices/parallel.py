@@ -65,7 +65,7 @@ class Parallel(Device):
         s.acknowledging = False
         s.acknowledged = True
         if s.control & CONTROL_IRQ:
-            self.irq.pulse()
+            self.irq.raise_()           # and stays until the status is read, as on a PS/2
 
     # ---------------------------------------------------------------- registers
     def write_data(self, value):
@@ -87,6 +87,7 @@ class Parallel(Device):
             value &= ~STATUS_NOT_BUSY
         if s.acknowledged:
             s.acknowledged = False
+            self.irq.lower()
             value &= ~STATUS_NO_IRQ
         return value
 
@@ -94,6 +95,8 @@ class Parallel(Device):
         s = self.s
         strobe = value & ~s.control & CONTROL_STROBE
         s.control = value & 0x3F
+        if strobe or not value & CONTROL_IRQ:
+            self.irq.lower()
         if not value & CONTROL_NO_INIT:         # INIT: the printer forgets what it has not printed
             s.waiting = -1
         elif strobe and s.waiting < 0:
