@@ -102,6 +102,25 @@ def opt_machine(parse, text):
     parse.settings["machine"] = registry.find_machine(name).name
 
 
+def opt_icount(parse, text):
+    """-icount shift=N|auto,sleep=on|off, or N|auto as QEMU 1.0 has it."""
+    from qemu_py.machine.icount import MAX_SHIFT, ICountOptions
+    first, properties = split_properties("," + text)
+    if "=" not in text.partition(",")[0]:
+        properties[0] = ("shift", properties[0][0])
+    shift, sleep = None, True
+    for key, value in properties:
+        if key == "shift" and value and (value == "auto" or value.isascii() and value.isdigit() and int(value) <= MAX_SHIFT):
+            shift = None if value == "auto" else int(value)
+        elif key == "sleep" and value in ("on", "off"):
+            sleep = value == "on"
+        else:
+            raise UserError(f"-icount {text}: write -icount shift=N|auto,sleep=on|off with N from 0 to {MAX_SHIFT}")
+    if shift is None and not sleep:
+        raise UserError(f"-icount {text}: sleep=off needs a fixed shift, for example shift=3")
+    parse.settings["icount"] = ICountOptions(shift, sleep)
+
+
 def check_accel(text, option):
     """`tcg` and `interp` are the same for now: translation to IR, which is interpreted."""
     if text in ("help", "?"):
@@ -111,7 +130,13 @@ def check_accel(text, option):
 
 
 def opt_accel(parse, text):
-    check_accel(split_properties(text)[0], "accel")
+    name, properties = split_properties(text)
+    check_accel(name, "accel")
+    for key, value in properties:
+        if key != "thread" or value not in ("single", "single-loop"):
+            raise UserError(f"-accel {text}: write -accel tcg,thread=single for the CPUs in a thread of their own,"
+                            " or thread=single-loop for one thread for CPUs and events")
+        parse.settings["single_loop"] = value == "single-loop"
 
 
 def opt_cpu(parse, text):
@@ -281,7 +306,10 @@ OPTIONS = (
     Option("version", "", "print the version and exit", opt_version),
     Option("M", "NAME", "", opt_machine),
     Option("machine", "NAME", "the machine to emulate; help lists them", opt_machine),
-    Option("accel", "NAME", "how guest code is run: tcg or interp", opt_accel),
+    Option("accel", "NAME[,thread=T]", "how guest code is run: tcg or interp; thread=single: the CPUs have a thread of"
+           " their own, thread=single-loop: CPUs and events take turns in one", opt_accel),
+    Option("icount", "shift=N|auto[,sleep=on|off]", "virtual time is a count of instructions, of 2^N ns each;"
+           " sleep=off: an idle guest's time is skipped; implies thread=single-loop", opt_icount),
     Option("cpu", "MODEL[,+FEATURE]", "the CPU's model; help lists them (default qemu32)", opt_cpu),
     Option("m", "SIZE", "guest memory: MiB, or with a suffix K, M, G (default 128M)", opt_m),
     Option("kernel", "FILE", "start a multiboot kernel (ELF32, or with address fields)", set_text("kernel")),

@@ -397,6 +397,25 @@ cdef class VCPU:
         finally:
             self.env.singlestep_enabled = 0
 
+    # ---- counted instructions
+    def use_icount(self):
+        """From now on exec() counts instructions, and runs as many as set_icount() allows; the
+        time-stamp counter counts them too. Once, before the CPU runs."""
+        self.env.tb_cflags |= CF_USE_ICOUNT
+
+    def set_icount(self, int64_t budget):
+        """How many instructions exec() may run before it gives EXIT_BUDGET."""
+        self.env.icount_budget = budget
+
+    @property
+    def insn_count(self):
+        """Instructions executed since use_icount()."""
+        return self.env.insn_count
+
+    def advance_tsc(self, int64_t ticks):
+        """Time passed without instructions."""
+        self.env.tsc_offset += ticks
+
     # ---- observation
     def tb_flush(self):
         """Empty the translation cache."""

@@ -35,6 +35,8 @@ class MachineConfig:
     no_reboot: bool = False
     no_shutdown: bool = False
     start_paused: bool = False
+    single_loop: bool = False           # CPUs and events in one thread
+    icount: object = None               # icount.ICountOptions: virtual time counts instructions
 
 
 def host_memory():

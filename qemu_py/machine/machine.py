@@ -8,20 +8,26 @@ import sys
 
 from qemu_py._core import cpu_face
 from qemu_py.machine.drives import Drives
+from qemu_py.machine import run_state
+from qemu_py.machine.icount import ICount
 from qemu_py.machine.registry import find_machine
+from qemu_py.machine.single_loop import SingleLoop
 from qemu_py.machine.vcpu import TCGThread
 from qemu_py.system.clocks import init_clocks
 from qemu_py.system.main_loop import MainLoop
 from qemu_py.system.memory import Memory
+from qemu_py.util.errors import UserError
 
 
 class Machine:
     def __init__(self, config):
         self.config = config
-        self.clocks = init_clocks()
+        self.icount = ICount(config.icount.shift, config.icount.sleep) if config.icount is not None else None
+        self.clocks = init_clocks(self.icount.vm if self.icount is not None else None)
         self.main_loop = MainLoop(self.clocks)
         self.memory = Memory(self.main_loop.lock)
-        self.tcg = TCGThread(self)
+        single = config.single_loop or self.icount is not None
+        self.tcg = SingleLoop(self, self.icount) if single else TCGThread(self)
         self.cpus = self.tcg.cpus
         self.tb_cache = None            # translations, shared by the CPUs
         self.devices = []               # (name, device) in the order in which they were made
@@ -30,13 +36,16 @@ class Machine:
         self.pci = None                 # the board's PCI bus, if it has one
         self.pm = None                  # its power management, if it has that
         self.reset_handlers = []
-        self.runstate = "prelaunch"
+        self.run_state = run_state.RunState()
+        self.closed = False
         self.exit_status = None         # set: the machine is to end
         self.exit_signal = None
         self.reset_requested = False
         self.shutdown_requested = False
         self.powerdown_requested = False
+        self.vmstop_requested = None    # the run state that is asked for
         self.powerdown_handlers = []    # each called when somebody presses the power button
+        self.event_listeners = []       # each called with an event's name: SHUTDOWN, RESET, POWERDOWN, STOP, RESUME
         self.failure = None
         try:
             with self.main_loop.lock, self.memory.transaction():
@@ -54,6 +63,8 @@ class Machine:
             self.tb_cache = cpu_face.TBCache()
         cpu = cpu_face.VCPU(model, self.memory.physmap, len(self.cpus), self.tb_cache)
         self.cpus.append(cpu)
+        if self.icount is not None:
+            self.icount.add_cpu(cpu)
         return cpu
 
     def add_device(self, name, device):
@@ -100,6 +111,11 @@ class Machine:
         self.powerdown_requested = True
         self._requested()
 
+    def system_vmstop_request(self, state=run_state.PAUSED):
+        """Stop the guest soon, with this run state."""
+        self.vmstop_requested = state
+        self._requested()
+
     def request_exit(self, status):
         """End the machine with this status, whatever -no-shutdown says."""
         self.exit_status = status & 0xFF
@@ -131,28 +147,49 @@ class Machine:
         if reason == cpu_face.EXIT_TRIPLE:
             self.system_reset_request()
         elif reason == cpu_face.EXIT_DEBUG:
-            self.vm_stop("debug")
+            self.system_vmstop_request(run_state.DEBUG)
         return True
 
     # ---------------------------------------------------------------- run states
-    def vm_start(self):
-        if self.runstate != "running":
-            self.runstate = "running"
-            self.clocks.vm.enable()
-            self.tcg.resume()
-            self.drives.retry()
+    @property
+    def runstate(self):
+        """Name of the run state, as `info status` gives it."""
+        return self.run_state.current
 
-    def vm_stop(self, state="paused"):
-        if self.runstate == "running":
+    def runstate_set(self, new):
+        """Only a legal transition; see run_state.py."""
+        self.run_state.set(new)
+
+    def monitor_protocol_event(self, event):
+        """Tell the listeners."""
+        for listener in list(self.event_listeners):
+            listener(event)
+
+    def vm_start(self):
+        """Let the guest run. UserError when only a reset can make it."""
+        if self.run_state.is_running:
+            return
+        if self.run_state.needs_reset:
+            raise UserError(f"the machine is in the state '{self.runstate}': reset it first")
+        self.runstate_set(run_state.RUNNING)
+        self.clocks.vm.enable()
+        self.tcg.resume()
+        self.drives.retry()
+        self.monitor_protocol_event("RESUME")
+
+    def vm_stop(self, state=run_state.PAUSED):
+        """Stop the guest now. One that is stopped already keeps its state."""
+        if self.run_state.is_running:
             self.clocks.vm.disable()
             self.tcg.pause()
+            self.runstate_set(state)
             self.drives.flush_all()
-        self.runstate = state
+            self.monitor_protocol_event("STOP")
 
     def block_error(self, backend, error):
         """rerror= or werror= has it that the machine stops."""
         print(f"qemu-py: {backend.name}: {os.strerror(error)}; the machine is stopped", file=sys.stderr)
-        self.vm_stop("io-error")
+        self.vm_stop(run_state.IO_ERROR)
 
     def system_reset(self):
         """qemu_system_reset: every handler in turn. The CPUs are stopped."""
@@ -165,21 +202,28 @@ class Machine:
             return True
         if self.shutdown_requested:
             self.shutdown_requested = False
+            self.monitor_protocol_event("SHUTDOWN")
             if not self.config.no_shutdown:
                 self.exit_status = 0
                 return True
-            self.vm_stop("shutdown")
+            self.vm_stop(run_state.SHUTDOWN)
         if self.reset_requested:
             self.reset_requested = False
-            running = self.runstate == "running"
             self.tcg.pause()
             self.system_reset()
-            if running:
-                self.tcg.resume()
+            self.monitor_protocol_event("RESET")
+            if self.run_state.needs_reset:
+                self.runstate_set(run_state.PAUSED)
         if self.powerdown_requested:
             self.powerdown_requested = False
+            self.monitor_protocol_event("POWERDOWN")
             for handler in list(self.powerdown_handlers):
                 handler()
+        if self.vmstop_requested is not None:
+            state, self.vmstop_requested = self.vmstop_requested, None
+            self.vm_stop(state)
+        if self.run_state.is_running and self.tcg.stop_requested:
+            self.tcg.resume()           # it stopped so that the requests be served at once
         return False
 
     # ---------------------------------------------------------------- from power-on to the end
@@ -199,22 +243,28 @@ class Machine:
             with self.main_loop.lock:
                 self.power_on()
                 while not self.main_loop_should_exit():
-                    self.main_loop.main_loop_wait()
-                self.runstate = "shutdown"
+                    self.tcg.main_loop_turn()
+                if self.run_state.is_running:
+                    self.runstate_set(run_state.SHUTDOWN)
                 self.clocks.vm.disable()
+                if self.exit_signal is not None:
+                    self.monitor_protocol_event("SHUTDOWN")
         finally:
             self.close()
         if self.failure is not None:
             raise self.failure
+        self.kill_report()
+        return self.exit_status
+
+    def kill_report(self):              # qemu_kill_report
         if self.exit_signal is not None:
             print(f"qemu-py: terminating on signal {int(self.exit_signal)}", file=sys.stderr)
-        return self.exit_status
 
     def close(self):
         """Stop the CPUs and give back what was opened. May be called twice."""
-        if self.runstate == "closed":
+        if self.closed:
             return
-        self.runstate = "closed"
+        self.closed = True
         if not self.tcg.join():         # it still uses what would be given back
             raise RuntimeError("the CPU's thread does not leave the guest")
         with self.main_loop.lock:

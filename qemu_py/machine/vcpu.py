@@ -19,6 +19,7 @@ class TCGThread:
         self.stopped = False
         self.pause_cond = threading.Condition(self.lock)
         self.thread = None
+        self.current = 0                # index of the CPU whose turn it is, or was last
         self._next = 0
         # Halt condition: a binary semaphore, locked while there is no news. A kick that comes
         # between the last look and the sleep is not lost.
@@ -44,11 +45,18 @@ class TCGThread:
             cpu.kick()
         self.wake()
 
+    def qemu_cpu_kick(self, index):
+        """There is work for this CPU: it may be halted, or wait for another's turn to end."""
+        if len(self.cpus) > 1 and self.current != index:
+            self.cpus[self.current].kick()
+        self.wake()
+
     def pause(self):
         """pause_all_vcpus: returns when no CPU runs any more. The lock is held."""
         self.stop_requested = True
         if self.thread is None or threading.current_thread() is self.thread:
             self.stopped = True
+            self.kick()                 # a device stops the machine: the guest ends its instruction
             return
         while not self.stopped and self.thread.is_alive():
             self.kick()
@@ -67,6 +75,10 @@ class TCGThread:
         self.kick()
         self.thread.join(timeout)
         return not self.thread.is_alive()
+
+    def main_loop_turn(self):
+        """One turn of the main thread, which has the events only."""
+        self.machine.main_loop.main_loop_wait()
 
     # ---------------------------------------------------------------- the thread
     def cpu_thread_fn(self):            # qemu_tcg_cpu_thread_fn
@@ -102,6 +114,7 @@ class TCGThread:
             if self._next >= len(cpus):
                 self._next = 0
             cpu = cpus[self._next]
+            self.current = self._next
             self._next += 1
             lock.release()
             try:

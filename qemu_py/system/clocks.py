@@ -124,11 +124,12 @@ class HostClock(QEMUClock):
 
 
 class Clocks:
-    """One machine's clocks: rt runs always, vm with the machine, host is wall-clock time."""
+    """One machine's clocks: rt runs always, vm with the machine, host is wall-clock time. `vm` takes the
+    place of a vm clock that runs with the host's time."""
 
-    def __init__(self):
+    def __init__(self, vm=None):
         self.rt = QEMUClock("rt")
-        self.vm = VMClock()
+        self.vm = VMClock() if vm is None else vm
         self.host = HostClock()
         self.rtc_clock = self.host      # what a real-time clock chip counts (-rtc clock=)
         self.all = (self.vm, self.rt, self.host)
@@ -149,5 +150,5 @@ class Clocks:
                 clock.run_timers()
 
 
-def init_clocks():
-    return Clocks()
+def init_clocks(vm=None):
+    return Clocks(vm)

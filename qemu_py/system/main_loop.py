@@ -68,6 +68,7 @@ class MainLoop:
         self.io_handlers = {}
         self.bhs = []
         self.thread = None              # identity of the thread inside main_loop_wait
+        self.cpu_exit = None            # with CPUs in this very thread: ends their slice
         self._notified = False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -79,6 +80,8 @@ class MainLoop:
     # ---------------------------------------------------------------- being woken
     def notify(self):
         """qemu_notify_event: make the loop turn. Any thread, any time."""
+        if self.cpu_exit is not None:
+            self.cpu_exit()
         if not self._notified:
             self._notified = True
             try:
@@ -89,6 +92,8 @@ class MainLoop:
     def _timer_notify(self):
         if get_ident() != self.thread:  # the loop itself looks at the deadlines before it sleeps
             self.notify()
+        elif self.cpu_exit is not None:
+            self.cpu_exit()
 
     # ---------------------------------------------------------------- registration
     def set_fd_handler(self, fd, read=None, write=None, read_poll=None):
@@ -129,16 +134,20 @@ class MainLoop:
             timeout = left / 1e9
         return timeout
 
-    def main_loop_wait(self, nonblocking=False):
-        """Wait for something to do, at most a second, and do it. Call with the lock held once."""
-        self.thread = get_ident()
+    def what_to_wait_for(self, nonblocking=False):
+        """(descriptors to read, descriptors to write, seconds) for select."""
         reads, writes = [self._wake_read], []
         for handler in self.io_handlers.values():       # qemu_iohandler_fill
             if handler.read and (handler.read_poll is None or handler.read_poll()):
                 reads.append(handler.fd)
             if handler.write:
                 writes.append(handler.fd)
-        timeout = self._timeout(nonblocking)
+        return reads, writes, self._timeout(nonblocking)
+
+    def main_loop_wait(self, nonblocking=False):
+        """Wait for something to do, at most a second, and do it. Call with the lock held once."""
+        self.thread = get_ident()
+        reads, writes, timeout = self.what_to_wait_for(nonblocking)
         self.lock.release()
         try:
             readable, writable, _ = select.select(reads, writes, (), timeout)
