@@ -93,6 +93,7 @@ cdef class VCPU:
             raise ValueError("the CPUs of one PhysMap share one TBCache")
         self.env.owner = <void *> self
         self.env.cpu_index = index
+        self.env.apic_id = index
         self.env.exception_index = EXCP_NONE
         self.env.old_exception = EXCP_NONE
         memset(self.env.tlb, 0xFF, sizeof(self.env.tlb))
@@ -158,6 +159,11 @@ cdef class VCPU:
             self.env.exit_request = 1
         else:
             self.env.interrupt_request &= ~mask
+
+    def sipi(self, uint32_t vector):
+        """A start-up IPI: a CPU that waits for it begins at vector << 12, in real mode."""
+        self.env.sipi_vector = vector & 0xFF
+        self.interrupt(CPU_INTERRUPT_SIPI)
 
     def ignne(self):
         """IGNNE#: the board has seen FERR# (a write to port F0h). With CR0.NE clear the x87 goes on,

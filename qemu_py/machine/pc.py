@@ -20,6 +20,7 @@ from qemu_py.devices.port80 import Port80
 from qemu_py.devices.port92 import Port92
 from qemu_py.devices.uart16550 import UART16550
 from qemu_py.machine import firmware
+from qemu_py.machine.pc_apic import pc_apic_init, pc_ioapic_init
 from qemu_py.machine.config import check_ram_size
 from qemu_py.machine.kernel import kernel_init
 from qemu_py.machine.plug import new_device, plug
@@ -56,9 +57,12 @@ def pc_init1(machine, pci_enabled):
     pic = machine.pic = I8259Pair()
     pc_allocate_cpu_irq(machine, pic)
     # A line that the PCI bridge can drive too, and SCI, is shared; the others are their device's own.
-    machine.shared_irqs = {n: IRQOr(pic.irqs[n]) for n in range(16) if pci_enabled and piix3.ROUTABLE >> n & 1}
-    isa_irqs = [machine.shared_irqs[n].input() if n in machine.shared_irqs else pic.irqs[n] for n in range(16)]
+    gsi = machine.gsi = pc_ioapic_init(machine, pic) if pci_enabled and machine.apics else pic.irqs
+    machine.shared_irqs = {n: IRQOr(gsi[n]) for n in range(16) if pci_enabled and piix3.ROUTABLE >> n & 1}
+    isa_irqs = [machine.shared_irqs[n].input() if n in machine.shared_irqs else gsi[n] for n in range(16)]
     machine.isa = ISABus(machine.memory.system_io, isa_irqs, machine.request_exit)
+    # FERR# is IRQ 13 on a PC; a write to port F0h takes it back.
+    machine.memory.physmap.ferr = gsi[13].raise_
     map_pic(machine, pic)
     fw_cfg_init(machine)
     if pci_enabled:
@@ -138,7 +142,8 @@ def e820(below, above):
 
 
 def pc_allocate_cpu_irq(machine, pic):
-    """The way of an interrupt: the pair's INT to the CPU, its acknowledge cycle back to the pair."""
+    """The way of an interrupt: the pair's INT to the CPU, its acknowledge cycle back to the pair; through
+    the local APICs, where the processors have them."""
     cpu = machine.cpus[0]
     wake = machine.tcg.wake
 
@@ -146,10 +151,10 @@ def pc_allocate_cpu_irq(machine, pic):
         cpu.interrupt(cpu_face.INTERRUPT_HARD, level)
         if level:
             wake()
-    pic.int.connect(pic_irq_request)
-    machine.memory.physmap.pic_interrupt = pic.read_irq
-    # FERR# is IRQ 13 on a PC; a write to port F0h takes it back.
-    machine.memory.physmap.ferr = pic.irqs[13].raise_
+    pc_apic_init(machine, pic)
+    if not machine.apics:
+        pic.int.connect(pic_irq_request)
+        machine.memory.physmap.pic_interrupt = pic.read_irq
 
 
 def map_pic(machine, pic):
@@ -195,7 +200,7 @@ def pc_basic_device_init(machine):
     isa, clock, config = machine.isa, machine.clocks.vm, machine.config
     pit = machine.pit = machine.add_device("i8254", I8254(clock))
     isa.map(pit, 0x40, 4, name="pit")
-    pit.connect_out(0, machine.pic.set_irq, 0)
+    pit.connect_out(0, lambda n, level: machine.gsi[n].set(level), 0)
     speaker = machine.add_device("isa-pcspk", pcspk.PCSpeaker(clock, pit=pit))
     answer_port61_passively(speaker, isa.map(speaker, 0x61, 1, name="pcspk"))
     port92 = machine.add_device("port92", Port92(request_reset=machine.system_reset_request))
@@ -205,7 +210,7 @@ def pc_basic_device_init(machine):
     region = isa.map(port80, 0x80, 1, name="ioport80")
     region.set_passive_write(0)
     pc_isa_init(machine)
-    ferr = MemoryRegion.io("ioportF0", 1, ferr_ops(machine.pic.irqs[13], machine.cpus[0]))
+    ferr = MemoryRegion.io("ioportF0", 1, ferr_ops(machine.gsi[13], machine.cpus[0]))
     machine.memory.system_io.add_subregion(0xF0, ferr)
     serial_irqs = {irq: IRQOr(isa.irq(irq)) for _, irq in COM}  # COM1 and COM3 share one, COM2 and COM4
     for n, chardev in enumerate(config.serials):
