@@ -14,7 +14,9 @@ from qemu_py.system.irq import IRQ
 
 STATUS_NOT_BUSY, STATUS_NOT_ACK, STATUS_PAPER_END, STATUS_SELECTED, STATUS_NO_ERROR = 0x80, 0x40, 0x20, 0x10, 0x08
 STATUS_NO_IRQ = 0x04                    # PS/2: low between an ACK and the next read of the status
-STATUS_READY = STATUS_NOT_BUSY | STATUS_NOT_ACK | STATUS_SELECTED | STATUS_NO_ERROR | STATUS_NO_IRQ
+STATUS_UNUSED = 0x03                    # read as ones: bit 0 would be EPP's time-out, which cannot be cleared
+STATUS_READY = (STATUS_UNUSED | STATUS_NOT_BUSY | STATUS_NOT_ACK | STATUS_SELECTED | STATUS_NO_ERROR
+                | STATUS_NO_IRQ)
 CONTROL_STROBE, CONTROL_AUTOFEED, CONTROL_NO_INIT, CONTROL_SELECT = 0x01, 0x02, 0x04, 0x08
 CONTROL_IRQ, CONTROL_INPUT = 0x10, 0x20
 CONTROL_UNUSED = 0xC0                   # read as ones

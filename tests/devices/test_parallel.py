@@ -101,6 +101,8 @@ def test_epp_is_absent(lpt, chardev):
         lpt.outb(port, 0x12)
         assert lpt.inb(port) == 0xFF
     assert chardev.sent == b""
+    lpt.outb(STATUS, 0x01)
+    assert lpt.inb(STATUS) & 0x01       # a time-out bit that cannot be cleared: drivers look for that
 
 
 def test_reset(lpt, clock):
