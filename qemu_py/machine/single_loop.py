@@ -89,7 +89,7 @@ class SingleLoop:
         self.alarm = None if icount is not None else HostAlarm(self.host_alarm_handler)
         self.main_loop.cpu_exit = self.cpu_exit
         self.in_guest = False
-        self._next = 0
+        self.current = 0                # index of the CPU that runs, or ran last
 
     # ---------------------------------------------------------------- the end of a slice
     def kick(self):
@@ -104,6 +104,11 @@ class SingleLoop:
             self.kick()
 
     host_alarm_handler = cpu_exit
+
+    def qemu_cpu_kick(self, n):
+        """CPU n has something to do: its turn comes when the slice of the one that runs ends."""
+        if n != self.current:
+            self.cpu_exit()
 
     def wake(self):
         """Nobody sleeps in a halted CPU: the main loop looks at them all."""
@@ -158,8 +163,8 @@ class SingleLoop:
         """A slice for each CPU, beginning with the one after the last."""
         cpus = self.cpus
         for _ in cpus:
-            self._next = (self._next + 1) % len(cpus)
-            cpu = cpus[self._next]
+            self.current = (self.current + 1) % len(cpus)
+            cpu = cpus[self.current]
             if self.icount is not None:
                 cpu.set_icount(self.icount.slice(MAX_SLICE))
             else:
