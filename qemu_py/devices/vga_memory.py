@@ -50,7 +50,7 @@ class VGAMemory:
 
     def set_mapping(self, kind, offset=0, odd_page=0):
         """Let the CPU reach the memory another way; offset: of a bank, odd_page: see odd/even addressing."""
-        if (kind, odd_page) == (self.kind, self.odd_page) and kind is not BANK:
+        if (kind, odd_page) == (self.kind, self.odd_page) and (kind is not BANK or offset == self.direct[BANK].alias_offset):
             return
         self.sync()
         with self.memory.transaction():

@@ -1,9 +1,12 @@
 """SYSTEMS row 37, pc_vga_init: the standard VGA on PCI and ISA; what a kernel finds without a BIOS."""
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from qemu_py.util.datadir import qemu_find_file
 
+GOLDEN = Path(__file__).parent.parent / "golden/text_mode_3.txt"
 CONFADD, CONFDATA = 0xCF8, 0xCFC
 VENDOR, COMMAND, CLASS, BAR0, BAR2, ROM = 0x00, 0x04, 0x08, 0x10, 0x18, 0x30
 LFB, MMIO, ROM_BASE = 0xE0000000, 0xF0000000, 0xF0010000
@@ -90,6 +93,19 @@ def test_a_kernel_without_a_bios_finds_text_mode_3_with_a_font(make_machine, boa
         assert picture.shape == (400, 720, 3)
         letters = picture[:16, :18]
         assert np.unique(letters.reshape(-1, 3), axis=0).tolist() == [[0, 0, 0], [255, 85, 85]]     # light red
+
+
+def test_text_mode_3_looks_as_ever(make_machine):
+    """A golden screen: to accept a new one, copy what was printed to the file."""
+    machine = make_machine(machine="isapc")
+    with machine.main_loop.lock:
+        machine.system_reset()
+        text = "┌Text─┐ gjpqy, 80×25 ░▒▓█".replace("×", "x").encode("cp437")
+        machine.memory.address_space_memory.write(0xB8000, b"".join(bytes((code, 0x1F)) for code in text))
+        dots = machine.vga.picture()[:16, :9 * len(text), 0] != 0          # white on blue: ink has red in it
+    screen = "".join("".join(".#"[dot] for dot in line) + "\n" for line in dots.astype(int))
+    print(screen)
+    assert screen == GOLDEN.read_text()
 
 
 @pytest.mark.parametrize("board", ["isapc", "pc"])
