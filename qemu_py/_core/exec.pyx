@@ -113,7 +113,8 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
                 env.exception_index = EXCP_NONE
                 if env.icount_budget <= 0:
                     return EXCP_BUDGET
-                one = CF_NOCACHE | CF_USE_ICOUNT | <uint32_t> env.icount_budget
+                # One at a time: a TB on no page's list would not see its own code change.
+                one = CF_NOCACHE | CF_USE_ICOUNT | 1
             else:
                 env.exception_index = EXCP_NONE
                 return e

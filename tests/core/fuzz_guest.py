@@ -12,6 +12,7 @@ import sys
 
 RAM = 1 << 20
 STEPS = 3000
+PACED_STEPS = 400
 MMIO_ACCESSES = 2000                # then the CPU is kicked: REP on MMIO must be interruptible
 REASONS = {"steps", "until", "hlt", "exception", "unmapped", "triple fault", "stopped"}
 PE, WP, AM, PG = 1, 1 << 16, 1 << 18, 1 << 31
@@ -47,12 +48,18 @@ class Instructions:
 
 
 class Guest:
+    prepare_only = False            # the scenes then give the guest, ready to run
+
     def __init__(self, pick, code, mode="flat", mmio=False, ram=RAM):
         import qemu_py
         self.pick = pick
         self.accesses = 0
-        self.cpu = qemu_py.CPU(pick.choice(["486", "pentium", "pentium2", "pentium3", "qemu32"]), ram=ram, mode=mode,
-                               on_access=self.access if mmio or pick.random() < 0.4 else None, on_port=self.port, deliver=pick.random() < 0.8)
+        deliver = pick.random() < 0.8 or self.prepare_only
+        model = pick.choice(["486", "pentium", "pentium2", "pentium3", "qemu32"])
+        if self.prepare_only:
+            model += ",-tsc"            # it counts whole translation blocks
+        self.cpu = qemu_py.CPU(model, ram=ram, mode=mode,
+                               on_access=self.access if mmio or pick.random() < 0.4 else None, on_port=self.port, deliver=deliver)
         self.code = code
         self.ram = ram
         pages = [pick.randrange(ram >> 12) << 12 for _ in range(6)]
@@ -76,12 +83,18 @@ class Guest:
         self.accesses += 1
         if self.accesses > MMIO_ACCESSES:
             self.cpu.kick()
-        return self.pick.getrandbits(8 * size)
+        return self.answer(address, size)
 
     def port(self, port, size, write, value):
         self.accesses += 1
         if self.accesses > MMIO_ACCESSES:
             self.cpu.kick()
+        return self.answer(port, size)
+
+    def answer(self, address, size):
+        """What a device reads as; the same at every pace, however often code is fetched from it."""
+        if self.prepare_only:
+            return sum(((address + n) * 0x9E3779B1 >> 13 & 0xFF) << 8 * n for n in range(size))
         return self.pick.getrandbits(8 * size)
 
     def put(self, address, value, size=4):
@@ -183,6 +196,8 @@ class Guest:
         if pick.random() < 0.9 and page < self.ram:
             self.cpu.write(page, self.code.bytes(pick, 4096, code32))
         cpu.eip = eip
+        if self.prepare_only:
+            return self
         left = STEPS
         while left > 0:
             steps = pick.choice([1, 7, 100, left])
@@ -201,6 +216,47 @@ class Guest:
             if pick.random() < 0.02:
                 cpu.interrupt(pick.choice([0x200, 0x40]))
         return result
+
+
+def state(cpu):
+    """All that a guest can see of its CPU, and its memory, by name."""
+    seen = {name: cpu.get(name) for name in (
+        "eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags", "cr0", "cr2", "cr3", "cr4",
+        "dr0", "dr1", "dr2", "dr3", "dr6", "dr7", "gdt_base", "gdt_limit", "idt_base", "idt_limit", "cpl")}
+    seen.update({name: cpu.segment(name) for name in SEGMENTS + ("ldtr", "tr")})
+    seen["fx"] = cpu.fxsave()
+    memory = bytearray(cpu.read(0, len(cpu.ram)))
+    for at in range(0x7000, 0xA000, 4):         # paging(): A may be set early, for code that is only translated
+        memory[at] &= ~0x20
+    seen["memory"] = bytes(memory)
+    return seen
+
+
+def compare_paces(scene, seed, code):
+    """The same guest in one go and in small steps must end in the same state."""
+    Guest.prepare_only = True
+    ends = []
+    for pace in (1 << 30, 1, 7):
+        guest = SCENES[scene](random.Random(f"{scene}/{seed}"), code)
+        cpu, left, result = guest.cpu, PACED_STEPS, None
+        while left > 0:
+            result = cpu.run(steps=min(pace, left))
+            left -= result.steps
+            if result.reason != "steps":
+                break
+        if guest.accesses > MMIO_ACCESSES:      # kicked: where that stops it depends on the pace
+            Guest.prepare_only = False
+            return result
+        ends.append((pace, PACED_STEPS - left, result.reason, state(cpu)))
+    Guest.prepare_only = False
+    for pace, done, reason, seen in ends[1:]:
+        first = ends[0][3]
+        different = [name for name in seen if seen[name] != first[name]]
+        assert (done, reason, different) == (ends[0][1], ends[0][2], []), (
+            f"in steps of {pace}: {done} steps, {reason}; in one go {ends[0][1]}, {ends[0][2]}; " +
+            "; ".join(f"{name}: {seen[name]} not {first[name]}" for name in different if name not in ("memory", "fx")) +
+            f"; all that differ: {different}")
+    return result
 
 
 def check(cpu, result, steps):
@@ -349,15 +405,19 @@ def main():
     parser.add_argument("--scene", choices=sorted(SCENES), required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--paces", action="store_true", help="compare runs in one go with runs in small steps")
     parser.add_argument("--limit", type=float, default=120, help="seconds after which one run counts as hanging")
     args = parser.parse_args()
     faulthandler.enable()
     code = Instructions()
     reasons = {}
     for seed in range(args.seed, args.seed + args.count):
-        print(f"run --scene {args.scene} --seed {seed} --count 1", flush=True)
+        print(f"run --scene {args.scene} --seed {seed} --count 1{' --paces' if args.paces else ''}", flush=True)
         faulthandler.dump_traceback_later(args.limit, exit=True)
-        result = SCENES[args.scene](random.Random(f"{args.scene}/{seed}"), code)
+        if args.paces:
+            result = compare_paces(args.scene, seed, code)
+        else:
+            result = SCENES[args.scene](random.Random(f"{args.scene}/{seed}"), code)
         faulthandler.cancel_dump_traceback_later()
         reasons[result.reason] = reasons.get(result.reason, 0) + 1
     print("done", reasons)

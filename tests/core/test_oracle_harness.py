@@ -94,6 +94,12 @@ def test_bytes_that_loop_end_only_their_worker(cpu):
     assert list(r["status"][:2]) == [host.STATUS_DIED, host.STATUS_RAN]
 
 
+def test_bytes_that_overwrite_the_way_back_are_told_from_those_that_ran(cpu):
+    store = "c605" + (host.CODE + 20).to_bytes(4, "little").hex() + "00"            # mov byte [code + 20], 0
+    assert one(cpu, store)["status"] == host.STATUS_LOST
+    assert one(cpu, "90")["status"] == host.STATUS_RAN
+
+
 @pytest.mark.parametrize("family", ["int", "fpu", "sse"])
 def test_the_host_cpu_agrees_with_itself(cpu, family):
     if not forms(family):
@@ -119,6 +125,7 @@ def test_a_batch_is_a_function_of_its_seed_and_number():
 def test_a_difference_is_reported_with_bytes_and_values(cpu):
     batch = Generator("int").batch(seed=7, number=0, count=2048)
     before = batch.records
+    before["status"] = host.STATUS_RAN
     after = before.copy()
     after["gpr"][9, 3] ^= 0x10
     found = compare.differences(batch, before, after)

@@ -74,7 +74,7 @@ def summary(outcomes, seconds, args):
     print(f"host CPU: {host.cpu_model()}")
     for family, o in outcomes.items():
         traps = ", ".join(f"{TRAPS.get(t, t)} {n:,}" for t, n in sorted(o.faults.items()))
-        print(f"{family}: {o.tests:,} tests, {o.mismatches:,} mismatches, {o.skipped:,} not compared (undefined), "
+        print(f"{family}: {o.tests:,} tests, {o.mismatches:,} mismatches, {o.skipped:,} not compared, "
               f"{o.died:,} workers died; outcomes: {traps}")
     print(f"{total.tests:,} tests, {total.mismatches:,} mismatches in {seconds:.0f} s "
           f"(host {total.seconds_host:.0f} s, engine {total.seconds_engine:.0f} s of CPU time), seed {args.seed}")

@@ -13,7 +13,7 @@ import numpy as np
 from tests.core.oracle import compare
 from tests.core.oracle.blocks import BlockGenerator
 from tests.core.oracle.generate import Generator
-from tests.core.oracle.host import RUN_JUMP, RUN_STEP, STATUS_DIED, HostCPU
+from tests.core.oracle.host import RUN_JUMP, RUN_STEP, STATUS_DIED, STATUS_LOST, HostCPU
 
 BATCH = 16384
 FAMILIES = ("int", "fpu", "sse", "block")
@@ -83,7 +83,7 @@ class Runner:
         t2 = time.perf_counter()
         found = compare.differences(b, host, got)
         bad = compare.any_difference(found)
-        out = Outcome(tests=n, mismatches=int(bad.sum()), skipped=int(b.skip.sum()), died=int(died),
+        out = Outcome(tests=n, mismatches=int(bad.sum()), skipped=int((b.skip | (host["status"] == STATUS_LOST)).sum()), died=int(died),
                       seconds_host=t1 - t0, seconds_engine=t2 - t1)
         out.faults = Counter(host["trapno"][host["status"] != STATUS_DIED].tolist())
         for k in np.nonzero(bad)[0]:

@@ -3,7 +3,7 @@ import numpy as np
 
 from tests.core.oracle import undefined
 from tests.core.oracle.generate import FLAG_BITS
-from tests.core.oracle.host import CONTROL, CONTROL_SIZE, NO_FAULT, STATUS_DIED, WINDOW
+from tests.core.oracle.host import CONTROL, CONTROL_SIZE, NO_FAULT, STATUS_RAN, WINDOW
 
 FX_MASK = np.frombuffer(undefined.fx_mask(), "u1")
 NAMES = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"]
@@ -19,7 +19,7 @@ def differences(batch, host, engine):
     n = len(host)
     if not n:
         return {name: np.zeros(0, bool) for name in FIELDS}
-    relevant = ~batch.skip & (host["status"] != STATUS_DIED)
+    relevant = ~batch.skip & (host["status"] == STATUS_RAN)
     # The harness's own pages are there on the host only
     relevant &= ~((engine["trapno"] == 14) & (engine["cr2"] >= CONTROL) & (engine["cr2"] < CONTROL + CONTROL_SIZE))
     fault = host["trapno"] != NO_FAULT

@@ -30,7 +30,7 @@ CODE, DATA, WINDOW_OFFSET, WINDOW_SIZE = 0x10000000, 0x20000000, 0x800, 256
 WINDOW = DATA + WINDOW_OFFSET
 CONTROL, CONTROL_SIZE = 0x30000000, 0x2000      # the harness's own pages
 RUN_STEP, RUN_JUMP = 1, 2
-STATUS_RAN, STATUS_DIED = 1, 2
+STATUS_RAN, STATUS_DIED, STATUS_LOST = 1, 2, 3
 SEGS_FLAT, SEGS_BASED, SEGS_CODE = 0, 1, 2
 NO_FAULT = 1                                    # trapno after an instruction that did not fault
 

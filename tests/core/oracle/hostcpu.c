@@ -40,7 +40,7 @@
 #define WINDOW_OFFSET 0x800
 
 enum { RUN_STEP = 1, RUN_JUMP = 2 };
-enum { STATUS_RAN = 1, STATUS_DIED = 2 };
+enum { STATUS_RAN = 1, STATUS_DIED = 2, STATUS_LOST = 3 };      /* LOST: the way back was overwritten */
 /* Selectors that Linux gives every process, and those of the LDT below */
 enum { CS64 = 0x33, CS32 = 0x23, DS32 = 0x2b, LDT_CS16 = 0x0f, LDT_BASED = 0x17, LDT_STACK16 = 0x1f,
        LDT_DOWN = 0x27, LDT_RO = 0x2f, LDT_CODE16 = 0x37, LDT_CODE32 = 0x3f };
@@ -222,7 +222,8 @@ static void load_segments(unsigned ds, unsigned es, unsigned gs)
 
 static void run_one(struct record *r, int how)
 {
-    uint8_t bytes[32], *q = bytes + (r->codelen & 15);
+    unsigned length = r->codelen & 15;
+    uint8_t bytes[32], *q = bytes + length;
     unsigned cs = r->mode == 64 ? CS64 : r->mode == 32 ? CS32 : LDT_CS16;
     unsigned based = r->segs != SEGS_FLAT && r->mode != 64;
     uint64_t eip = CODE_VA;
@@ -232,7 +233,7 @@ static void run_one(struct record *r, int how)
     }
     current = r;
     memset(bytes, 0xF4, sizeof bytes);
-    memcpy(bytes, r->code, r->codelen & 15);
+    memcpy(bytes, r->code, length);
     /* The way back; also where it is not taken, so that what stands there is always the same. */
     if (r->mode == 64) {
         memcpy(q, (void *) THUNK, 7);
@@ -277,7 +278,7 @@ static void run_one(struct record *r, int how)
     if (CTL->out_done) {
         memcpy(r->gpr, (void *) CTL->out_gpr, sizeof r->gpr);
         r->rflags = CTL->out_flags;
-        r->rip = eip + (r->codelen & 15);
+        r->rip = eip + length;
         memcpy(r->fx, (void *) CTL->out_fx, 416);
         memset(r->fx + 416, 0, 96);
         r->sig = SIGTRAP;
@@ -285,7 +286,7 @@ static void run_one(struct record *r, int how)
         r->err = r->cr2 = 0;
     }
     memcpy(r->data, (void *) (DATA_VA + WINDOW_OFFSET), WINDOW);
-    r->status = STATUS_RAN;
+    r->status = memcmp((void *) (CODE_VA + length), bytes + length, sizeof bytes - length) ? STATUS_LOST : STATUS_RAN;
 }
 
 static int64_t run_all(struct record *records, int64_t end, int how, volatile int64_t *at)
