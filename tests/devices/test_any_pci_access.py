@@ -65,3 +65,41 @@ def test_a_bar_that_is_moved_again_and_again_costs_no_memory(make_machine, times
         for n in range(times):
             move(n)
         assert len(machine.memory._io_listener.slots.slots) == slots
+
+
+@pytest.mark.parametrize("name", ["pc", "isapc"])
+@pytest.mark.parametrize("seed", range(4))
+def test_random_accesses_to_everything_that_is_mapped(make_machine, tmp_path, name, seed):
+    from qemu_py.machine.drives import simple_drive
+    pick = random.Random(seed)
+    for image in ("disk", "disc"):
+        (tmp_path / image).write_bytes(bytes(4 << 20))
+    machine = make_machine(machine=name, serials=[Capture(), Capture()], drives=[
+        simple_drive("-hda", str(tmp_path / "disk"), "ide", 0, "disk"),
+        simple_drive("-cdrom", str(tmp_path / "disc"), "ide", 2, "cdrom")])
+    physmap, memory, io = machine.memory.physmap, machine.memory.address_space_memory, machine.memory.address_space_io
+    with machine.main_loop.lock:
+        machine.system_reset()
+        machine.clocks.vm.enable()
+        for step in range(15000):
+            if step % 500 == 0:         # what is mapped has changed
+                ports = [port for fr in io.current_map for port in range(fr.addr, fr.end)]
+                windows = [(fr.addr, fr.size) for fr in memory.current_map if fr.mr is not machine.ram]
+            size = pick.choice((1, 1, 1, 2, 4))
+            port = pick.choice(ports) if pick.random() < 0.9 else pick.randrange(65536)
+            value = pick.choice((0, 1, 0x80, 0xFF, pick.getrandbits(8), pick.getrandbits(32))) & (1 << 8 * size) - 1
+            kind = pick.random()
+            if kind < 0.15:
+                start, length = pick.choice(windows)
+                address = start + pick.randrange(min(length, 1 << 17))
+                memory.write(address, value.to_bytes(size, "little")) if kind < 0.08 else memory.read(address, size)
+            elif kind < 0.55:
+                assert 0 <= physmap.port_read(port, size) < 1 << 8 * size
+            else:
+                physmap.port_write(port, value, size)
+            if step % 16 == 0:
+                machine.clocks.run_all_timers()
+                machine.main_loop.bh_poll()
+                physmap.pic_interrupt()
+            assert physmap.pending_exception is None
+        machine.system_reset()
