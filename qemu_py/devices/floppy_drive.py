@@ -4,6 +4,7 @@ The format follows from the image's size: 160 KiB to 2.88 MiB and the usual form
 An image of another size is taken for the smallest of the PC's own formats that holds it; what lies
 beyond its end cannot be read.
 """
+from dataclasses import dataclass
 from typing import NamedTuple
 
 SECTOR = 512
@@ -53,19 +54,29 @@ def drive_type(backend):
     return form.drive if form is not None else DRIVE_1440K
 
 
+@dataclass
+class DriveState:
+    VERSION = 1
+    track: int = 0
+    changed: bool = True                # the medium, since the last step
+    rotation: int = 0                   # the sector that has just passed
+
+
 class FloppyDrive:
     """`backend`: a BlockBackend, or None for a place without a drive."""
 
     def __init__(self, backend):
         self.backend = backend
-        self.track = 0
-        self.changed = True             # the medium, since the last step
-        self.rotation = 0
+        self.s = DriveState()
         if backend is not None:
             backend.media_changed = self.media_changed
 
     def media_changed(self):
-        self.changed = True
+        self.s.changed = True
+
+    @property
+    def track(self):
+        return self.s.track
 
     @property
     def present(self):
@@ -96,13 +107,13 @@ class FloppyDrive:
     @property
     def disk_change(self):
         """The DSKCHG line."""
-        return self.present and (self.changed or not self.inserted)
+        return self.present and (self.s.changed or not self.inserted)
 
     def step_to(self, cylinder):
         """Move the heads. The first step with a medium in the drive takes DSKCHG back."""
-        if self.inserted and (cylinder != self.track or cylinder == 0):
-            self.changed = False
-        self.track = min(cylinder, LAST_TRACK)
+        if self.inserted and (cylinder != self.s.track or cylinder == 0):
+            self.s.changed = False
+        self.s.track = min(cylinder, LAST_TRACK)
 
     def readable(self, rate, mfm, head):
         """Are there address marks under that head, at that data rate?"""
@@ -111,8 +122,8 @@ class FloppyDrive:
 
     def next_sector(self):
         """The number of the sector that comes along next."""
-        self.rotation = self.rotation % self.sectors + 1
-        return self.rotation
+        self.s.rotation = self.s.rotation % self.sectors + 1
+        return self.s.rotation
 
     def offset(self, track, head, sector):
         form = self.form

@@ -10,7 +10,7 @@ ordinary ones), the drives' FM mode, tape drives, power-down.
 """
 from dataclasses import dataclass, field
 
-from qemu_py.devices.floppy_drive import SECTOR, FloppyDrive
+from qemu_py.devices.floppy_drive import SECTOR, DriveState, FloppyDrive
 from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
 from qemu_py.util import log
@@ -103,6 +103,7 @@ class I82078(Device):
         sense: list = field(default_factory=list)               # (ST0, PCN) for SENSE INTERRUPT STATUS
         late_interrupt: bool = False    # a seek has ended during another command
         transfer: Transfer = None
+        drives: list = field(default_factory=lambda: [DriveState() for _ in range(DRIVES)])
 
     def __init__(self, clock=None, drives=(), dma=None, **properties):
         self.irq = IRQ()
@@ -111,6 +112,7 @@ class I82078(Device):
         self.drives[:len(drives)] = drives
         self.request = None             # what is in flight: (backend, its request)
         super().__init__(clock, **properties)
+        self.adopt()
         self.timer = clock.timer(self.step, "i82078.seek")
         if dma is not None:
             dma.ready_handler = self.dma_ready
@@ -118,11 +120,17 @@ class I82078(Device):
     def reset(self):
         """The RESET pin."""
         self.abort()
+        changed = [state.changed for state in self.s.drives]
         super().reset()
+        self.adopt()
+        for state, change in zip(self.s.drives, changed):
+            state.changed = change
         self.timer.cancel()
         self.irq.lower()
-        for drive in self.drives:
-            drive.track = 0
+
+    def adopt(self):
+        for drive, state in zip(self.drives, self.s.drives):
+            drive.s = state
 
     # ---------------------------------------------------------------- the pins
     def abort(self):
