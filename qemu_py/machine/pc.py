@@ -3,7 +3,7 @@
 The order and the names are those of QEMU 1.0's pc_piix.c and pc.c: pc_init1, pc_cpus_init,
 pc_memory_init, pc_vga_init, pc_basic_device_init.
 
-Not there yet: keyboard controller, real-time clock, DMA, disks.
+The rest of the wiring: pc_isa.py (clock, keyboard, DMA, diskettes, printer), pc_ide.py, pc_vga.py, pc_apic.py, pc_fw_cfg.py.
 """
 import struct
 
