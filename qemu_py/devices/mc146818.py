@@ -17,7 +17,7 @@ NANOSECONDS = 1_000_000_000
 SECONDS, SECONDS_ALARM, MINUTES, MINUTES_ALARM, HOURS, HOURS_ALARM = range(6)
 WEEKDAY, DAY, MONTH, YEAR = range(6, 10)
 REG_A, REG_B, REG_C, REG_D = range(10, 14)
-CENTURY = 0x32
+CENTURY, PS2_CENTURY = 0x32, 0x37       # where the AT has it, and the PS/2: the same byte here
 REG_A_UIP = 0x80
 REG_B_SET, REG_B_PIE, REG_B_AIE, REG_B_UIE, REG_B_SQWE = 0x80, 0x40, 0x20, 0x10, 0x08
 REG_B_DM, REG_B_24H = 0x04, 0x02
@@ -83,7 +83,8 @@ class MC146818(Device):
 
     # ---------------------------------------------------------------- registers
     def write_index(self, value):
-        self.s.index = value & 0x7F
+        index = value & 0x7F
+        self.s.index = index if index != PS2_CENTURY else CENTURY
 
     def read_data(self):
         s = self.s

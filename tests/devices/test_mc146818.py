@@ -73,6 +73,12 @@ def test_a_second_carries_into_everything(rtc, clock, mode, before, after):
     assert rtc.time() == after
 
 
+def test_the_century_is_also_where_a_ps2_has_it(rtc):
+    assert rtc[0x37] == rtc[0x32] == 0x19
+    rtc[0x37] = 0x20
+    assert rtc[0x32] == 0x20
+
+
 def test_a_long_time_passes_at_once(rtc, clock):
     rtc.chip.set_time(datetime(1999, 12, 31, 12, 0, 0))
     clock.jump(366 * 86400 * SECOND)
