@@ -41,7 +41,7 @@ class ATADisk(IDEDrive):
     class State(IDEDrive.State):
         heads: int = 0                  # of the translation in use; 0 until the first reset
         sectors: int = 0
-        multiple: int = 0               # sectors of a block of READ/WRITE MULTIPLE; 0: not set
+        multiple: int = identify.MAX_MULTIPLE   # sectors of a block of READ/WRITE MULTIPLE; 0: not allowed
         smart: bool = True
         lba: int = 0                    # of the transfer: its next sector
         left: int = 0                   # sectors still to move

@@ -220,7 +220,15 @@ def test_multiple_transfers_blocks(disk):
     assert identify(disk)[59] == 0x0108
 
 
-def test_multiple_must_be_set_first(disk):
+def test_blocks_of_16_are_the_default(disk):
+    assert identify(disk)[59] == 0x0110
+    disk.command(READ_MULTIPLE, 16, 3)
+    assert disk.insw(256 * 16) == sectors(disk, 3, 16)
+
+
+def test_multiple_can_be_switched_off(disk):
+    assert disk.command(SET_MULTIPLE, 0) == READY
+    assert identify(disk)[59] == 0
     assert disk.command(READ_MULTIPLE, 1) == READY | ERR
     assert disk.inb(ERROR) == ABRT
 
