@@ -323,6 +323,7 @@ class APIC(Device):
     def write_lvt(self, n, value):
         s = self.s
         if n == TIMER:
+            self.catch_up()
             count = self.read_current_count()
             s.count, s.since = count, self.clock.get_ns()
         s.lvt[n] = value & LVT_WRITABLE[n] | s.lvt[n] & REMOTE_IRR | (0 if s.svr & SVR_ENABLE else MASKED)
@@ -395,30 +396,37 @@ class APIC(Device):
 
     def write_divide(self, value):
         s = self.s
+        self.catch_up()
         count = self.read_current_count()
         s.count, s.since = count, self.clock.get_ns()
         s.divide = value & 0xB
         self.arm()
 
     def arm(self):
-        """Set the host's timer to the next time at which the count reaches 0, if somebody hears of it."""
+        """Set the host's timer to the next time at which the count reaches 0, if somebody hears of it. A single shot
+        comes even when that time has passed since the count was looked at: the host may stand still."""
         s = self.s
         if s.lvt[TIMER] & MASKED or not s.count:
             self.timer.cancel()
             return
         period = self.period()
         deadline = s.since + s.count * period
-        late = self.clock.get_ns() - deadline
-        if late >= 0:
-            if not s.lvt[TIMER] & PERIODIC or not s.initial_count:
-                self.timer.cancel()
-                return
-            deadline += (late // (s.initial_count * period) + 1) * s.initial_count * period
+        if s.lvt[TIMER] & PERIODIC and s.initial_count:
+            late = self.clock.get_ns() - deadline
+            if late >= 0:
+                deadline += (late // (s.initial_count * period) + 1) * s.initial_count * period
         self.timer.mod_ns(deadline)
+
+    def catch_up(self):
+        """Before a change: the shot that is due has come."""
+        if self.timer.pending and self.clock.get_ns() >= self.timer.expire_time:
+            self.timer.cancel()
+            self.expired()
 
     def expired(self):
         self.local(TIMER)
-        self.arm()
+        if self.s.lvt[TIMER] & PERIODIC:
+            self.arm()
 
 
 class APICBus:

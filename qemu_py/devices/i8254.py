@@ -316,14 +316,15 @@ class I8254(Device):
         counter.out.connect(handler, line)
         self.update(n)
 
-    def update(self, n):
-        """After a change: drive OUT n as it is now, and wait for its next edge."""
+    def update(self, n, now=None):
+        """After a change at `now`: drive OUT n as it was then, and wait for its next edge. Not by another look at
+        the clock: a host that stands still in between must not make a short count end unseen."""
         counter = self.counters[n]
         if counter.changed is not None:
             counter.changed()
         if counter.timer is None:
             return
-        now = self.now()
+        now = self.now() if now is None else now
         counter.out.set(counter.output(now))
         self.arm(counter, counter.next_edge(now))
 
@@ -340,7 +341,8 @@ class I8254(Device):
         counter = self.counters[n]
         tick = counter.edge_tick
         now = self.clock.get_ns()
-        if now - to_ns(tick) > CATCH_UP_LIMIT:
+        # What comes once is not skipped: modes 4 and 5 have a single pulse.
+        if now - to_ns(tick) > CATCH_UP_LIMIT and counter.s.mode in (2, 3):
             tick = to_ticks(now)
         if counter.s.mode == 2:
             counter.out.lower()
@@ -353,8 +355,9 @@ class I8254(Device):
             counter.timer.mod_ns(due)
 
     def set_gate(self, n, level):
-        self.counters[n].set_gate(level, self.now())
-        self.update(n)
+        now = self.now()
+        self.counters[n].set_gate(level, now)
+        self.update(n, now)
 
     def output(self, n):
         """Level of OUT n."""
@@ -383,16 +386,19 @@ class I8254(Device):
                     counter.latch_status(now)
 
     def write_counter0(self, value):
-        self.counters[0].write(value, self.now())
-        self.update(0)
+        now = self.now()
+        self.counters[0].write(value, now)
+        self.update(0, now)
 
     def write_counter1(self, value):
-        self.counters[1].write(value, self.now())
-        self.update(1)
+        now = self.now()
+        self.counters[1].write(value, now)
+        self.update(1, now)
 
     def write_counter2(self, value):
-        self.counters[2].write(value, self.now())
-        self.update(2)
+        now = self.now()
+        self.counters[2].write(value, now)
+        self.update(2, now)
 
     def read_counter0(self):
         return self.counters[0].read(self.now())

@@ -289,3 +289,36 @@ def test_a_register_that_is_not_there_is_an_error(cpu):
     cpu.read(0x010)
     cpu.write(ESR, 0)
     assert cpu.read(ESR) == 1 << 7
+
+
+@pytest.fixture
+def slow_clock(clock, monkeypatch):
+    """A host that stands still for a millisecond between any two looks at the clock."""
+    def get_ns():
+        clock.ns += 1_000_000
+        return clock.ns
+    monkeypatch.setattr(clock, "get_ns", get_ns)
+    return clock
+
+
+def test_a_single_shot_comes_however_slow_the_host_is(slow_clock, cpu):
+    cpu.write(DIVIDE, DIVIDE_BY_1)
+    cpu.write(LVT_TIMER, 0x31)
+    cpu.write(INITIAL_COUNT, 20)
+    slow_clock.jump(0)
+    assert cpu.take() == 0x31
+    cpu.write(EOI, 0)
+    slow_clock.jump(10_000_000)
+    assert cpu.take() is None
+    cpu.write(LVT_TIMER, 0x32)                  # it does not come again by itself
+    slow_clock.jump(10_000_000)
+    assert cpu.take() is None
+
+
+def test_a_change_of_the_vector_does_not_lose_a_shot_that_is_due(cpu, clock):
+    cpu.write(DIVIDE, DIVIDE_BY_1)
+    cpu.write(LVT_TIMER, 0x31)
+    cpu.write(INITIAL_COUNT, 20)
+    clock.ns += 1_000_000                       # the host has not come to its timers yet
+    cpu.write(LVT_TIMER, 0x32)
+    assert cpu.take() == 0x31

@@ -336,3 +336,33 @@ def test_port_61h_may_be_read_passively_while_only_the_refresh_bit_changes(guest
     assert seen[-1] == 0x01
     pc_bus.outb(PORT61, 0x02)
     assert seen[-1] == 0x02
+
+
+@pytest.mark.parametrize("mode", [0, 4])
+def test_a_single_shot_comes_however_slow_the_host_is(pc_bus, clock, monkeypatch, mode):
+    """Linux asks for as little as 15 ticks; between the write and the arming of a timer a host may be away."""
+    pc_bus.add("i8254")
+
+    def get_ns():
+        clock.ns += 1_000_000
+        return clock.ns
+    monkeypatch.setattr(clock, "get_ns", get_ns)
+    for _ in range(3):
+        pc_bus.outb(0x43, 0x30 | mode << 1)
+        before = len(pc_bus.irq(0).history)
+        pc_bus.outb(0x40, 15)
+        pc_bus.outb(0x40, 0)
+        for _ in range(5):
+            clock.jump(1_000_000)
+        assert 1 in pc_bus.irq(0).history[before:]
+
+
+def test_the_pulse_of_mode_4_is_seen_after_a_long_sleep_of_the_host(pc_bus, clock):
+    pc_bus.add("i8254")
+    pc_bus.outb(0x43, 0x38)
+    pc_bus.outb(0x40, 0)
+    pc_bus.outb(0x40, 0x10)
+    before = len(pc_bus.irq(0).history)
+    clock.jump(5_000_000_000)
+    clock.jump(1_000_000)
+    assert pc_bus.irq(0).history[before:] == [0, 1]
