@@ -5,6 +5,7 @@
     cpu.eip = 0x1000
     result = cpu.run(steps=2)
 """
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from qemu_py._core.cpu cimport *
 from qemu_py._core.cpu_face cimport TBCache, VCPU
@@ -169,6 +170,7 @@ cdef class CPU(VCPU):
             if left > 0:
                 left -= env.icount_budget
             reason = self.exec()
+            PyErr_CheckSignals()        # KeyboardInterrupt: the CPU is between two instructions
             if reason != EXCP_BUDGET or left == 0:
                 if left > 0:
                     left += env.icount_budget

@@ -1,0 +1,27 @@
+"""Ctrl-C gets through to a bare CPU that runs for ever."""
+import signal
+import subprocess
+import sys
+
+PROGRAM = """
+from qemu_py import CPU
+cpu = CPU()
+cpu.write(0, b"\\xEB\\xFE")             # jmp $
+print("running", flush=True)
+try:
+    cpu.run()
+except KeyboardInterrupt:
+    print("interrupted at", cpu.eip)
+    print(cpu.run(steps=3))
+"""
+
+
+def test_ctrl_c_ends_a_run_and_leaves_the_cpu_usable():
+    child = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "running\n"
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=120)
+    finally:
+        child.kill()
+    assert out.splitlines() == ["interrupted at 0", "RunResult('steps', steps=3)"]
