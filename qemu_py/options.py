@@ -7,7 +7,7 @@ MachineConfig; nothing is opened or built before the whole line has been read.
 import re
 from dataclasses import dataclass, field
 
-from qemu_py import __version__
+from qemu_py.util.version import __version__
 from qemu_py.util.errors import UserError
 
 MAX_SERIAL, MAX_PARALLEL = 4, 3
@@ -144,6 +144,15 @@ def opt_cpu(parse, text):
         from qemu_py._core.x86.cpu_models import cpu_models
         raise Quit("Available CPUs:\n" + "".join(f"x86 {name:<12} {what}\n" for name, what in cpu_models().items()))
     parse.settings["cpu_model"] = text
+
+
+def opt_smp(parse, text):
+    """-smp N, or cpus=N."""
+    key, sep, value = text.partition("=")
+    number = value if sep else key
+    if sep and key != "cpus" or not number.isascii() or not number.isdigit() or int(number) < 1:
+        raise UserError(f"-smp {text}: write -smp N with the number of processors, for example -smp 2")
+    parse.settings["cpus"] = int(number)
 
 
 def opt_m(parse, text):
@@ -311,6 +320,7 @@ OPTIONS = (
     Option("icount", "shift=N|auto[,sleep=on|off]", "virtual time is a count of instructions, of 2^N ns each;"
            " sleep=off: an idle guest's time is skipped; implies thread=single-loop", opt_icount),
     Option("cpu", "MODEL[,+FEATURE]", "the CPU's model; help lists them (default qemu32)", opt_cpu),
+    Option("smp", "N", "how many processors (default 1); they take turns in one thread", opt_smp),
     Option("m", "SIZE", "guest memory: MiB, or with a suffix K, M, G (default 128M)", opt_m),
     Option("kernel", "FILE", "start a multiboot kernel (ELF32, or with address fields)", set_text("kernel")),
     Option("append", "TEXT", "command line of the kernel", set_text("append")),
@@ -328,7 +338,8 @@ OPTIONS = (
     Option("snapshot", "", "write to temporary files instead of the images", set_true("snapshot")),
     Option("boot", "ORDER", "what to boot from: a diskette, c disk, d CD-ROM; order=,once=,menu=on|off", opt_boot),
     Option("L", "DIR", "look for firmware in a directory first", append_text("data_dirs")),
-    Option("serial", "DEV", "a serial port (up to 4): stdio, file:PATH, null, none", opt_serial),
+    Option("serial", "DEV", "a serial port (up to 4): stdio, mon:stdio (Ctrl-A h tells its keys), pty, file:PATH,"
+           " tcp:HOST:PORT or unix:PATH with ,server,wait=off, null, none", opt_serial),
     Option("parallel", "DEV", "a parallel port (up to 3), on the same devices (default: one on null)", opt_parallel),
     Option("debugcon", "DEV", "a debug console at port E9h, on the same devices", append_text("debugcons")),
     Option("monitor", "DEV", "none: there is no monitor yet", opt_monitor),

@@ -94,6 +94,9 @@ cdef class VCPU:
         self.env.owner = <void *> self
         self.env.cpu_index = index
         self.env.apic_id = index
+        # Blocks are shared, and so are the links between them: a link to another page that one CPU
+        # has made must not look valid to another, whose mappings differ.
+        self.env.link_epoch = <uint64_t> index << 48
         self.env.exception_index = EXCP_NONE
         self.env.old_exception = EXCP_NONE
         memset(self.env.tlb, 0xFF, sizeof(self.env.tlb))

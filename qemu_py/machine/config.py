@@ -12,6 +12,7 @@ class MachineConfig:
     """What the command line, or a caller, asks for."""
     machine: str = None                 # None: the default one
     cpu_model: str = "qemu32"
+    cpus: int = 1
     ram_size: int = DEFAULT_RAM_SIZE    # bytes
     kernel: str = None                  # path of a multiboot kernel
     append: str = ""

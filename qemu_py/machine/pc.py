@@ -20,7 +20,7 @@ from qemu_py.devices.port80 import Port80
 from qemu_py.devices.port92 import Port92
 from qemu_py.devices.uart16550 import UART16550
 from qemu_py.machine import firmware
-from qemu_py.machine.pc_apic import pc_apic_init, pc_ioapic_init
+from qemu_py.machine.pc_apic import cpu_is_bsp, has_apic, pc_apic_init, pc_ioapic_init
 from qemu_py.machine.config import check_ram_size
 from qemu_py.machine.kernel import kernel_init
 from qemu_py.machine.plug import new_device, plug
@@ -37,6 +37,7 @@ from qemu_py.util.errors import UserError
 
 RAM_HOLE = 0xE0000000                   # RAM above this moves beyond 4 GiB
 COM = ((0x3F8, 4), (0x2F8, 3), (0x3E8, 4), (0x2E8, 3))
+MAX_CPUS = 8                            # of pc: as many as flat logical destinations tell apart
 E820_RAM, E820_RESERVED = 1, 2
 SCI = 9
 GPE0 = 0xAFE0                           # where QEMU's PC has general purpose events, and SeaBIOS's tables look
@@ -97,8 +98,15 @@ def pc_a20_init(machine):
 
 
 def pc_cpus_init(machine, model):
-    for _ in range(1):
-        pc_new_cpu(machine, model)
+    """The processors. The first is the bootstrap processor; the others wait for it to start them."""
+    count, board = machine.config.cpus, machine.board
+    if count > board.max_cpus:
+        raise UserError(f"-smp {count}: the machine '{board.name}' has at most {board.max_cpus}"
+                        f" processor{'s' if board.max_cpus > 1 else ''}")
+    for _ in range(count):
+        cpu = pc_new_cpu(machine, model)
+    if count > 1 and not has_apic(cpu):
+        raise UserError(f"-smp {count}: processors that have no APIC cannot start each other; choose another -cpu")
 
 
 def pc_new_cpu(machine, model):
@@ -109,6 +117,7 @@ def pc_new_cpu(machine, model):
 
 def pc_cpu_reset(cpu):
     cpu.reset()
+    cpu.halted = not cpu_is_bsp(cpu)
 
 
 def pc_memory_init(machine, ram_size, bios, pci_enabled):
@@ -185,6 +194,7 @@ def piix4_pm_init(machine):
     def smi(n, level):
         if level:
             machine.cpus[0].interrupt(cpu_face.INTERRUPT_SMI)
+            machine.tcg.qemu_cpu_kick(0)
     pm = machine.pm = PIIX4PM(machine.clocks.vm, shutdown=machine.system_shutdown_request)
     machine.pci.register_device(pm, devfn(1, 3))
     pm.sci = machine.shared_irqs[SCI].input()
@@ -210,7 +220,7 @@ def pc_basic_device_init(machine):
     region = isa.map(port80, 0x80, 1, name="ioport80")
     region.set_passive_write(0)
     pc_isa_init(machine)
-    ferr = MemoryRegion.io("ioportF0", 1, ferr_ops(machine.gsi[13], machine.cpus[0]))
+    ferr = MemoryRegion.io("ioportF0", 1, ferr_ops(machine, machine.gsi[13]))
     machine.memory.system_io.add_subregion(0xF0, ferr)
     serial_irqs = {irq: IRQOr(isa.irq(irq)) for _, irq in COM}  # COM1 and COM3 share one, COM2 and COM4
     for n, chardev in enumerate(config.serials):
@@ -238,10 +248,10 @@ def answer_port61_passively(speaker, region):
     speaker.publish()
 
 
-def ferr_ops(irq13, cpu):
+def ferr_ops(machine, irq13):
     def write(addr, value, size):
         irq13.lower()
-        cpu.ignne()
+        machine.cpus[machine.tcg.current].ignne()
     return MemoryRegionOps(lambda addr, size: 0xFF, write, impl=(1, 1))
 
 
@@ -271,5 +281,5 @@ def serial_init(machine, n, chardev, irqs):
 @machine_init
 def pc_machine_init():
     qemu_register_machine(QEMUMachine("pc-1.0", "Standard PC (i440FX + PIIX)", pc_init_pci, alias="pc",
-                                      is_default=True, bios="bios-256k.bin"))
+                                      is_default=True, max_cpus=MAX_CPUS, bios="bios-256k.bin"))
     qemu_register_machine(QEMUMachine("isapc", "ISA-only PC", pc_init_isa, bios="bios.bin"))

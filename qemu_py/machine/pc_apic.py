@@ -12,7 +12,7 @@ from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 LAPIC_ADDRESS, LAPIC_SIZE = 0xFEE00000, 0x1000
 IOAPIC_ADDRESS, IOAPIC_SIZE = 0xFEC00000, 0x1000
 ABOVE_PCI = 0x1000                      # priority
-MSR_APIC_BASE, APIC_BASE_ENABLE = 0x1B, 1 << 11
+MSR_APIC_BASE, APIC_BASE_BSP, APIC_BASE_ENABLE = 0x1B, 1 << 8, 1 << 11
 TIMER_INPUT = 2
 
 
@@ -23,6 +23,11 @@ def has_apic(cpu):
     except KeyError:
         return False
     return True
+
+
+def cpu_is_bsp(cpu):
+    """The bootstrap processor, which begins after a reset; a processor without an APIC is alone."""
+    return not has_apic(cpu) or bool(cpu.rdmsr(MSR_APIC_BASE) & APIC_BASE_BSP)
 
 
 def pc_apic_init(machine, pic):

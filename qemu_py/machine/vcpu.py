@@ -1,10 +1,13 @@
 """The thread that runs the virtual CPUs, after QEMU 1.0's cpus.c (TCG, iothread).
 
 One thread serves all CPUs of a machine in turn. It holds the iothread lock except while the guest
-runs or nobody has anything to do. A halted CPU costs nothing: the thread sleeps until a kick.
+runs or nobody has anything to do. A halted CPU costs nothing: the thread sleeps until a kick. A turn
+ends with the CPU's work, when another gets some, and at the latest, if others wait, after TURN_NS.
 """
 import threading
 from _thread import allocate_lock
+
+TURN_NS = 5_000_000
 
 
 class TCGThread:
@@ -21,6 +24,7 @@ class TCGThread:
         self.thread = None
         self.current = 0                # index of the CPU whose turn it is, or was last
         self._next = 0
+        self.turn_timer = machine.clocks.rt.timer(self.end_turn, "turn")
         # Halt condition: a binary semaphore, locked while there is no news. A kick that comes
         # between the last look and the sleep is not lost.
         self._news = allocate_lock()
@@ -50,6 +54,12 @@ class TCGThread:
         if len(self.cpus) > 1 and self.current != index:
             self.cpus[self.current].kick()
         self.wake()
+
+    def end_turn(self):
+        """The timer of a turn: let the others run, if one of them has something to do."""
+        current = self.cpus[self.current]
+        if any(cpu is not current and (not cpu.halted or cpu.has_work) for cpu in self.cpus):
+            current.kick()
 
     def pause(self):
         """pause_all_vcpus: returns when no CPU runs any more. The lock is held."""
@@ -116,6 +126,8 @@ class TCGThread:
             cpu = cpus[self._next]
             self.current = self._next
             self._next += 1
+            if len(cpus) > 1 and not self.turn_timer.pending:
+                self.turn_timer.mod_ns(machine.clocks.rt.get_ns() + TURN_NS)
             lock.release()
             try:
                 reason = cpu.exec()
