@@ -1,0 +1,30 @@
+"""Our own firmware images are what their sources say, and are proper option ROMs."""
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qemu_py.machine.linux_boot import ROM_PATH
+
+BUILD = Path(__file__).resolve().parents[2] / "pc-bios" / "build.py"
+
+
+def test_the_images_rebuild_to_the_same_bytes():
+    if shutil.which("nasm") is None:
+        pytest.skip("nasm is missing")
+    run = subprocess.run([sys.executable, str(BUILD), "--check"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_linuxboot_is_a_plug_and_play_option_rom():
+    rom = Path(ROM_PATH).read_bytes()
+    assert rom[:2] == b"\x55\xaa" and len(rom) == rom[2] * 512
+    assert sum(rom) & 0xFF == 0
+    at = int.from_bytes(rom[0x1A:0x1C], "little")
+    header = rom[at:at + 32]
+    assert header[:5] == b"$PnP\x01" and header[5] == 2 and sum(header) & 0xFF == 0
+    product = int.from_bytes(header[16:18], "little")
+    assert rom[product:].startswith(b"Linux loader ROM\0")
+    assert 0 < int.from_bytes(header[26:28], "little") < len(rom)       # the bootstrap entry vector
