@@ -1,5 +1,5 @@
 """qemu_py: a whole PC in a Python process."""
-__version__ = "0.1.0"
+from qemu_py.util.version import __version__  # noqa: F401
 
 
 def __getattr__(name):

@@ -6,7 +6,7 @@ Not described: baseboard, caches, ports and slots; memory is one array of module
 """
 import struct
 
-from qemu_py import __version__
+from qemu_py.util.version import __version__
 
 ANCHOR_FILE, TABLES_FILE = "etc/smbios/smbios-anchor", "etc/smbios/smbios-tables"
 MAJOR, MINOR, BCD = 2, 8, 0x28
