@@ -3,6 +3,9 @@
     null            takes everything, gives nothing
     file:PATH       writes to a file
     stdio           standard input and output; a terminal is put into raw mode and restored
+    mon:DEVICE      any of them, with Ctrl-A as an escape key (char_mux.py)
+    pty             a pseudo-terminal (char_pty.py)
+    tcp:HOST:PORT   a socket, as unix:PATH; both with ,server and ,wait=off (char_socket.py)
     none            no device at all
 
 The front end is told of data by add_handlers(); write() never blocks and gives what it took.
@@ -23,6 +26,7 @@ class CharDevice:
     def __init__(self, label="null"):
         self.label = label
         self.can_receive = self.receive = self.event = self.send = None
+        self.request_quit = None        # ends the machine
 
     def add_handlers(self, can_receive, receive, event=None, send=None):
         """can_receive() -> how many bytes; receive(bytes); event(name); send(): there is room again."""
@@ -90,10 +94,14 @@ class FDChar(CharDevice):
             data = b""
         if data:
             self.receive(data)
-        else:                           # end of file: there will never be more
-            self.main_loop.set_fd_handler(self.fd_in)
-            self.fd_in = None
-            self._watch()
+        else:
+            self._end_of_input()
+
+    def _end_of_input(self):
+        """End of file: there will never be more."""
+        self.main_loop.set_fd_handler(self.fd_in)
+        self.fd_in = None
+        self._watch()
 
     def accept_input(self):
         if self.waiting:
@@ -171,11 +179,12 @@ class FileChar(FDChar):
 
 
 class StdioChar(FDChar):
-    """Standard input and output. On a terminal, keys arrive one by one and unechoed; Ctrl-C still
-    ends the machine."""
+    """Standard input and output. On a terminal, keys arrive one by one and unechoed; with `signals`
+    Ctrl-C still ends the machine, without it goes to the guest."""
 
-    def __init__(self):
+    def __init__(self, signals=True):
         super().__init__("stdio", 0, 1)
+        self.signals = signals
         self.saved = None
 
     def open(self, main_loop):
@@ -196,6 +205,8 @@ class StdioChar(FDChar):
         mode[1] |= termios.OPOST
         mode[2] = mode[2] & ~(termios.CSIZE | termios.PARENB) | termios.CS8
         mode[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.IEXTEN)
+        if not self.signals:
+            mode[3] &= ~termios.ISIG
         mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
         atexit.register(self.restore)
         termios.tcsetattr(0, termios.TCSANOW, mode)
@@ -215,7 +226,7 @@ class StdioChar(FDChar):
         self.restore()
 
 
-def chardev_new(text, option, used=None):
+def chardev_new(text, option, used=None, signals=True):
     """The character device that `text` describes, or None for none.
 
     `used` is a set in which exclusive devices (stdio) are noted, so that two options cannot share one.
@@ -230,9 +241,22 @@ def chardev_new(text, option, used=None):
             if "stdio" in used:
                 raise UserError(f"{option} {text}: standard input and output are in use by another option")
             used.add("stdio")
-        return StdioChar()
+        return StdioChar(signals)
+    if kind == "mon" and rest not in ("", "none"):
+        from qemu_py.backends.char_mux import MuxChar
+        return MuxChar(chardev_new(rest, option, used, signals=False))
+    if text == "pty":
+        from qemu_py.backends.char_pty import PtyChar
+        return PtyChar()
+    if kind in ("tcp", "unix"):
+        from qemu_py.backends.char_socket import SocketChar
+        try:
+            return SocketChar(text)
+        except UserError as e:
+            raise UserError(f"{option} {e}") from None
     if kind == "file":
         if not rest:
             raise UserError(f"{option} {text}: a file name is missing after 'file:'")
         return FileChar(rest)
-    raise UserError(f"{option} {text}: unknown character device (known: stdio, file:PATH, null, none)")
+    raise UserError(f"{option} {text}: unknown character device (known: stdio, mon:stdio, pty, file:PATH,"
+                    " tcp:HOST:PORT, unix:PATH, null, none)")

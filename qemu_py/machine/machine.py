@@ -3,6 +3,7 @@
 Everything hangs off the Machine object, so several live in one process. What it is made of is
 decided by the board (registry.py, pc.py), from a MachineConfig.
 """
+import functools
 import os
 import sys
 
@@ -76,6 +77,7 @@ class Machine:
     def add_chardev(self, chardev):
         """Note a character device, opened when the machine starts; None is let through."""
         if chardev is not None:
+            chardev.request_quit = functools.partial(self.request_exit, 0)
             self.chardevs.append(chardev)
         return chardev
 
