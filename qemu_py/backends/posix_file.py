@@ -38,6 +38,9 @@ class ImageFile:
             self.size = self._check()
             self._lock()
             self.align = self._probe_alignment() if cache in ("none", "directsync") else 1
+            if self.align > SECTOR and self.size % self.align:
+                raise UserError(f"{who}: '{path}' has {self.size} bytes; without the host's cache its file system takes only"
+                                f" multiples of {self.align}: use another cache= than none and directsync")
         except BaseException:
             self.close()
             raise
