@@ -14,9 +14,9 @@ class MachineConfig:
     cpu_model: str = "qemu32"
     cpus: int = 1
     ram_size: int = DEFAULT_RAM_SIZE    # bytes
-    kernel: str = None                  # path of a multiboot kernel
+    kernel: str = None                  # path of a Linux or multiboot kernel
     append: str = ""
-    initrd: str = None                  # "file arguments,file arguments"
+    initrd: str = None                  # path; for multiboot "file arguments,file arguments"
     bios: str = None                    # path, or name in a data directory; None: the board's
     data_dirs: list = field(default_factory=list)       # of -L: where firmware is looked for first
     serials: list = field(default_factory=list)         # character devices, None for an absent port
