@@ -7,8 +7,9 @@ MachineConfig; nothing is opened or built before the whole line has been read.
 import re
 from dataclasses import dataclass, field
 
-from qemu_py.util.version import __version__
+from qemu_py.backends.char_options import NamedChardevs
 from qemu_py.util.errors import UserError
+from qemu_py.util.version import __version__
 
 MAX_SERIAL, MAX_PARALLEL = 4, 3
 
@@ -21,6 +22,7 @@ class Quit(Exception):
 class Parse:
     """What has been read so far. `settings` are the fields of a MachineConfig."""
     settings: dict = field(default_factory=dict)
+    chardevs: NamedChardevs = field(default_factory=NamedChardevs)
     serials: list = field(default_factory=list)         # texts of -serial
     parallels: list = field(default_factory=list)
     debugcons: list = field(default_factory=list)
@@ -200,6 +202,11 @@ def opt_boot(parse, text):
             raise UserError(f"-boot {text}: write -boot order=LETTERS,once=LETTERS,menu=on|off")
 
 
+def opt_chardev(parse, text):
+    name, properties = split_properties(text)
+    parse.chardevs.add(text, name, properties)
+
+
 def opt_serial(parse, text):
     if len(parse.serials) == MAX_SERIAL:
         raise UserError(f"-serial {text}: a PC has no more than {MAX_SERIAL} serial ports")
@@ -322,10 +329,10 @@ OPTIONS = (
     Option("cpu", "MODEL[,+FEATURE]", "the CPU's model; help lists them (default qemu32)", opt_cpu),
     Option("smp", "N", "how many processors (default 1); they take turns in one thread", opt_smp),
     Option("m", "SIZE", "guest memory: MiB, or with a suffix K, M, G (default 128M)", opt_m),
-    Option("kernel", "FILE", "start a multiboot kernel (ELF32, or with address fields)", set_text("kernel")),
+    Option("kernel", "FILE", "start a Linux kernel (bzImage) or a multiboot one (ELF32, or with address fields)", set_text("kernel")),
     Option("append", "TEXT", "command line of the kernel", set_text("append")),
-    Option("initrd", "LIST", "modules of the kernel: \"file arguments,file arguments\"", set_text("initrd")),
-    Option("bios", "FILE", "map a BIOS image, and start it when there is no kernel", set_text("bios")),
+    Option("initrd", "LIST", "the initrd of a Linux kernel; modules of another: \"file arguments,file arguments\"", set_text("initrd")),
+    Option("bios", "FILE", "the BIOS; with it, a Linux kernel is started by the BIOS", set_text("bios")),
     Option("hda", "FILE", "disk 0; -hdb, -hdc and -hdd are the others", opt_simple_drive("-hda", "ide", 0)),
     Option("hdb", "FILE", "", opt_simple_drive("-hdb", "ide", 1)),
     Option("hdc", "FILE", "", opt_simple_drive("-hdc", "ide", 2)),
@@ -338,8 +345,10 @@ OPTIONS = (
     Option("snapshot", "", "write to temporary files instead of the images", set_true("snapshot")),
     Option("boot", "ORDER", "what to boot from: a diskette, c disk, d CD-ROM; order=,once=,menu=on|off", opt_boot),
     Option("L", "DIR", "look for firmware in a directory first", append_text("data_dirs")),
+    Option("chardev", "BACKEND,id=ID[,KEY=VALUE...]", "a character device for chardev:ID: null, stdio, pty, file,path=PATH,"
+           " socket,path=PATH or host=HOST,port=PORT,server=on,wait=off; mux=on", opt_chardev),
     Option("serial", "DEV", "a serial port (up to 4): stdio, mon:stdio (Ctrl-A h tells its keys), pty, file:PATH,"
-           " tcp:HOST:PORT or unix:PATH with ,server,wait=off, null, none", opt_serial),
+           " tcp:HOST:PORT or unix:PATH with ,server,wait=off, chardev:ID, null, none", opt_serial),
     Option("parallel", "DEV", "a parallel port (up to 3), on the same devices (default: one on null)", opt_parallel),
     Option("debugcon", "DEV", "a debug console at port E9h, on the same devices", append_text("debugcons")),
     Option("monitor", "DEV", "none: there is no monitor yet", opt_monitor),
@@ -409,7 +418,8 @@ def machine_config(parse):
     opened = []
     try:
         for texts, option in ((serials, "-serial"), (debugcons, "-debugcon"), (parse.parallels or ["null"], "-parallel")):
-            opened.append([chardev_new(text, option, used) for text in texts])
+            opened.append([chardev_new(parse.chardevs.resolve(text, option), option, used) for text in texts])
+        parse.chardevs.check_used()
     except BaseException:
         for chardev in sum(opened, []):
             if chardev is not None:
