@@ -58,12 +58,12 @@ class PAMArea:
         offset = addr - found.addr + found.offset_in_region
         if found.kind == "io":
             return found.mr.callbacks()[0](offset, size) & (1 << 8 * size) - 1
-        return int.from_bytes(bytes(found.mr.view[offset:offset + size]), "little")
+        return int.from_bytes(found.mr.bytes_view[offset:offset + size], "little")
 
     def write_ram(self, addr, value, size):
         addr += self.start
         ram = self.bridge.ram
-        ram.view[addr:addr + size] = bytearray(value.to_bytes(size, "little"))
+        ram.bytes_view[addr:addr + size] = value.to_bytes(size, "little")
         ram.set_dirty(addr, size)
 
 

@@ -50,7 +50,7 @@ def map_bios(machine, data, shadowed=False):
         isa = MemoryRegion.ram("isa-bios", size, memory.ram_list)
 
         def reset():
-            isa.view[:] = bytearray(data[-size:])
+            isa.bytes_view[:] = bytes(data[-size:])
             isa.set_dirty(0, size)
         reset()
         machine.register_reset(reset)

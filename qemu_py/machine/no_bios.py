@@ -23,7 +23,7 @@ RSDP, ANCHOR, FIRST_TABLE, TABLES_END = 0x0000, 0x0020, 0x0040, 0xE000
 # ---------------------------------------------------------------- tables
 def tables_init(machine):
     """Put SMBIOS structures and, with power management, ACPI tables into the stand-in ROM."""
-    rom = machine.rom_memory.find("pc.bios").view
+    rom = machine.rom_memory.find("pc.bios").bytes_view
     at = FIRST_TABLE
     if machine.pm is not None:
         tables = acpi.build(machine)
@@ -38,7 +38,7 @@ def tables_init(machine):
 def put(rom, at, data):
     """Copy; the next paragraph."""
     assert at + len(data) <= TABLES_END
-    rom[at:at + len(data)] = list(data)
+    rom[at:at + len(data)] = bytes(data)
     return at + len(data) + 15 & -16
 
 
