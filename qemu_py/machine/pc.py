@@ -24,6 +24,7 @@ from qemu_py.machine.pc_apic import cpu_is_bsp, has_apic, pc_apic_init, pc_ioapi
 from qemu_py.machine.config import check_ram_size
 from qemu_py.machine.kernel import kernel_init
 from qemu_py.machine.plug import new_device, plug
+from qemu_py.machine.pc_hpet import pc_hpet_init
 from qemu_py.machine.pc_fw_cfg import fw_cfg_init, pc_fw_cfg_init
 from qemu_py.machine.pc_ide import pc_ide_init
 from qemu_py.machine.pc_isa import pc_cmos_init, pc_isa_init
@@ -71,6 +72,8 @@ def pc_init1(machine, pci_enabled):
         piix4_pm_init(machine)
     pc_vga_init(machine)
     pc_basic_device_init(machine)
+    if machine.ioapic is not None:
+        pc_hpet_init(machine)
     pc_ide_init(machine, pci_enabled)
     for name, options in config.devices:
         plug(machine, name, options)
