@@ -6,7 +6,8 @@ processor says extint(). The APIC's own interrupts are taken with acknowledge().
 
 Not modelled: x2APIC, TSC-deadline mode, arbitration on the APIC bus (a message arrives at once, and is
 never refused), remote read, moving the page through IA32_APIC_BASE, messages that a device writes to
-FEExxxxxh. The thermal and performance entries can be written; nothing triggers them.
+FEExxxxxh. A write to IA32_APIC_BASE that switches the APIC on or off is noticed with the next event, and
+resets nothing. The thermal and performance entries can be written; nothing triggers them.
 """
 from dataclasses import dataclass, field
 
