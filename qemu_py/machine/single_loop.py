@@ -15,6 +15,7 @@ from qemu_py._core import cpu_face
 MAX_WAIT = 1.0                          # seconds without an alarm
 TURN = 0.010                            # of a CPU while others wait for theirs
 MAX_SLICE = 1 << 20                     # counted instructions between two looks at descriptors
+TURN_SLICE = 1 << 16                    # and of a CPU while others wait
 
 
 class HostAlarm:
@@ -100,8 +101,8 @@ class SingleLoop:
     def cpu_exit(self):
         """A timer has been armed, or there is something for the main loop: end the slice, if one is
         under way. One that another thread is about to miss is ended by the alarm: it sees the notification."""
-        if self.in_guest:
-            self.kick()
+        if self.in_guest:               # only this one: a kick of another would cost it its next turn
+            self.cpus[self.current].kick()
 
     host_alarm_handler = cpu_exit
 
@@ -165,8 +166,10 @@ class SingleLoop:
         for _ in cpus:
             self.current = (self.current + 1) % len(cpus)
             cpu = cpus[self.current]
+            if cpu.halted and not cpu.has_work:
+                continue
             if self.icount is not None:
-                cpu.set_icount(self.icount.slice(MAX_SLICE))
+                cpu.set_icount(self.icount.slice(MAX_SLICE if len(cpus) == 1 else TURN_SLICE))
             else:
                 self.arm_alarm()
             self.in_guest = True

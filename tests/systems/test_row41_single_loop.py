@@ -5,11 +5,13 @@ import threading
 import pytest
 
 from qemu_py import options
+from qemu_py.machine.icount import ICountOptions
 from qemu_py.machine.single_loop import HostAlarm
 from qemu_py.util.errors import UserError
 from tests.boot.kernels import debug_exit, say
 from tests.guest import asm
 from tests.machines import EXIT, Capture
+from tests.systems import test_row43_56_processors as processors
 
 SPIN = b"\xeb\xfe"
 
@@ -183,3 +185,12 @@ def test_the_command_line_chooses_the_loop():
     with pytest.raises(UserError, match="single-loop"):
         config("-accel", "tcg,thread=multi")
     assert "single-loop" in options.help_text()
+
+
+@pytest.mark.parametrize("icount", [None, ICountOptions(3, False)], ids=["alarm", "icount"])
+@pytest.mark.parametrize("then", [processors.SPIN, processors.HLT], ids=["they spin", "they halt"])
+def test_processors_take_turns_in_the_single_loop_too(make_single, icount, then):
+    """The first starts the others and waits for them."""
+    code = processors.start_others(then) + processors.wait_for(2) + debug_exit(3)
+    machine = make_single(code, machine="pc", cpus=3, devices=EXIT, icount=icount)
+    assert machine.run() == 7
