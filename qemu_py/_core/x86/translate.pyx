@@ -488,10 +488,13 @@ cdef int trans_int(DisasContext *s) noexcept nogil:
 
 
 # ---------------------------------------------------------------- blocks
-cdef int fetch_beyond(DisasContext *s, uint32_t avail, const uint8_t *code, uint8_t *buf, uint32_t *total) noexcept nogil:
+cdef int fetch_beyond(DisasContext *s, uint32_t avail, const uint8_t *code, uint8_t *buf, uint32_t *total,
+                      bint first) noexcept nogil:
     """Bytes of an instruction that crosses its page, put together in buf (15 bytes or less).
 
-    Nonzero: the second page cannot be read; the fault is pending."""
+    Nonzero: the second page cannot be read, and the fault is pending; or the instruction, not the
+    TB's first, runs on into what is not RAM. Its TB is kept nowhere, so that stores into it would
+    not be seen: it must be alone in it."""
     cdef uint64_t second = <uint32_t> ((s.pc + avail) & 0xFFFFFFFFU)
     cdef uint8_t *host = NULL
     cdef int fault = 0
@@ -500,7 +503,7 @@ cdef int fetch_beyond(DisasContext *s, uint32_t avail, const uint8_t *code, uint
     cdef int byte
     memcpy(buf, code, avail)
     ram_addr = get_page_addr_code(s.env, second, &host, &fault)
-    if fault:
+    if fault or (ram_addr == RAM_ADDR_INVALID and not first):
         return 1
     for n in range(avail, 15):
         if host != NULL:
@@ -587,7 +590,7 @@ cdef int gen_intermediate_code(CPUX86State *env, TranslationBlock *tb, IROp *ops
         r = decode_insn(code, avail, tb.flags & HF_CS32 != 0, s.features, &s.insn)
         if r == DECODE_MORE:
             saved_cr2 = env.cr[2]
-            if fetch_beyond(&s, avail, code, buf, &avail):
+            if fetch_beyond(&s, avail, code, buf, &avail, count == 1):
                 if count == 1:
                     return 1
                 # The instructions before it come first; it faults in a TB of its own.
