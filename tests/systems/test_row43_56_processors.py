@@ -6,9 +6,10 @@ import pytest
 from qemu_py.machine.config import MachineConfig
 from qemu_py.machine.machine import Machine
 from qemu_py.options import parse_arguments
+from qemu_py.util.datadir import qemu_find_file
 from qemu_py.util.errors import UserError
 from tests.boot.kernels import debug_exit
-from tests.machines import EXIT
+from tests.machines import EXIT, Capture
 
 SPURIOUS, ICR = 0xFEE000F0, 0xFEE00300
 INIT_OTHERS, START_OTHERS_AT_8000H = 0xC4500, 0xC4608
@@ -79,3 +80,25 @@ def test_what_cannot_be_is_refused(tmp_path, config, wrong):
     (tmp_path / "bios").write_bytes(bytes(65536))
     with pytest.raises(UserError, match=wrong):
         Machine(MachineConfig(ram_size=16 << 20, bios=str(tmp_path / "bios"), **config))
+
+
+def test_seabios_counts_the_processors(make_machine):
+    """Its lock is free only between a PAUSE and the next instruction: a turn must be able to end there."""
+    if qemu_find_file("bios-256k.bin") is None:
+        pytest.skip("bios-256k.bin (Debian's package seabios) is not installed")
+    log = Capture()
+    machine = make_machine(bios=None, machine="pc", cpus=4, ram_size=64 << 20, debugcons=[log],
+                           globals={("isa-debugcon", "iobase"): "0x402"})
+    clock = machine.clocks.rt
+
+    def look():
+        if b"Found 4 cpu(s) max supported 4 cpu(s)" in log.data:
+            machine.request_exit(7)
+        elif clock.get_ns() > limit:
+            machine.request_exit(9)
+        else:
+            timer.mod_ns(clock.get_ns() + 50_000_000)
+    limit = clock.get_ns() + 120 * 10 ** 9
+    timer = clock.timer(look)
+    look()
+    assert machine.run() == 7, log.data.decode("latin1")

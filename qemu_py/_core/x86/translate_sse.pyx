@@ -182,7 +182,10 @@ cdef int trans_sse(DisasContext *s) noexcept nogil:
     cdef Insn *i = &s.insn
     cdef int id = i.id
     cdef bint xmm, mmx
-    if id == I_PAUSE or id == I_LFENCE or id == I_MFENCE or id == I_SFENCE:
+    if id == I_PAUSE:                   # another processor's turn may begin here: spin loops let go of locks so
+        s.is_jmp = DISAS_STOP
+        return 0
+    if id == I_LFENCE or id == I_MFENCE or id == I_SFENCE:
         return 0
     if id == I_CLFLUSH:
         emit_mem(s, OP_clflush, 0, 0)
