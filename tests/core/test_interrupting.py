@@ -7,8 +7,8 @@ PROGRAM = """
 from qemu_py import CPU
 cpu = CPU()
 cpu.write(0, b"\\xEB\\xFE")             # jmp $
-print("running", flush=True)
 try:
+    print("running", flush=True)
     cpu.run()
 except KeyboardInterrupt:
     print("interrupted at", cpu.eip)
