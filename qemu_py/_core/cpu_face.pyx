@@ -11,6 +11,7 @@ from qemu_py._core.cpu cimport *
 from qemu_py._core.dispatch cimport PhysMap, qemu_loglevel
 from qemu_py._core.exec cimport BARE_RETURN, cpu_exec
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
+from qemu_py._core.ir.dump cimport trace_reset
 from qemu_py._core.softmmu cimport cpu_get_phys_page_debug, tlb_flush
 from qemu_py._core.tb cimport tb_context_free, tb_context_new, tb_flush, tb_flush_jmp_cache, tb_run_work, this_thread
 from qemu_py._core.x86.control cimport cpu_x86_set_cr
@@ -176,6 +177,7 @@ cdef class VCPU:
 
     def reset(self):
         """RESET#: the state of SDM vol. 3, table 9-1."""
+        trace_reset(self.env)
         cpu_reset(self.env)
 
     @property

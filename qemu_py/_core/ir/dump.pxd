@@ -5,3 +5,5 @@ from qemu_py._core.cpu cimport CPUX86State, TranslationBlock
 cdef void trace_translated(CPUX86State *env, TranslationBlock *tb) noexcept nogil
 cdef void trace_exec(CPUX86State *env, TranslationBlock *tb) noexcept nogil
 cdef str dump_op(TranslationBlock *tb, uint32_t i)
+# -d cpu_reset: the registers as they were before a reset.
+cdef void trace_reset(CPUX86State *env) noexcept nogil

@@ -1,7 +1,7 @@
 """IR as text, and the log of -d in_asm, op, exec and cpu."""
 from libc.stdint cimport uint8_t, uint64_t
 from qemu_py._core.cpu cimport *
-from qemu_py._core.dispatch cimport PhysMap, CPU_LOG_EXEC, CPU_LOG_TB_CPU, CPU_LOG_TB_IN_ASM, CPU_LOG_TB_OP
+from qemu_py._core.dispatch cimport PhysMap, qemu_loglevel, CPU_LOG_EXEC, CPU_LOG_RESET, CPU_LOG_TB_CPU, CPU_LOG_TB_IN_ASM, CPU_LOG_TB_OP
 from qemu_py._core.flags cimport cpu_get_eflags
 from qemu_py._core.ir.table cimport OPP_EA, op_table
 from qemu_py._core.softmmu cimport get_page_addr_code
@@ -131,6 +131,16 @@ cdef str state_text(CPUX86State *env):
         text += f"{name:<3}={env.segs[i].selector:04x} {env.segs[i].base:08x} {env.segs[i].limit:08x} {env.segs[i].flags:08x}\n"
     text += f"GDT= {env.gdt_base:08x} {env.gdt_limit:08x}\nIDT= {env.idt_base:08x} {env.idt_limit:08x}\n"
     return text + f"CR0={env.cr[0]:08x} CR2={env.cr[2]:08x} CR3={env.cr[3]:08x} CR4={env.cr[4]:08x}\n"
+
+
+cdef void trace_reset(CPUX86State *env) noexcept nogil:
+    if not qemu_loglevel & CPU_LOG_RESET:
+        return
+    with gil:
+        try:
+            get_tracer()(CPU_LOG_RESET, f"CPU Reset (CPU {env.cpu_index})\n{state_text(env)}")
+        except Exception as e:
+            keep_exception(env, e)
 
 
 cdef void trace_exec(CPUX86State *env, TranslationBlock *tb) noexcept nogil:

@@ -9,7 +9,6 @@ from libc.string cimport memset
 from qemu_py._core.cpu cimport (
     CPUX86State, R_EDX, R_CS, R_LDTR, R_TR, CR0_CD, CR0_NW, CR0_ET, CC_OP_EFLAGS, DESC_A, DESC_W, DESC_S, DESC_P,
     EXCP_NONE, HF_CPL_MASK, HF_SMM, HF_INHIBIT_IRQ)
-from qemu_py._core.dispatch cimport core_log
 from qemu_py._core.softmmu cimport tlb_flush
 from qemu_py._core.x86.debug cimport set_dr7
 from qemu_py._core.x86.msr cimport cpu_get_tsc
@@ -17,7 +16,6 @@ from qemu_py._core.x86.mxcsr cimport sse_leave
 from qemu_py._core.x86.state cimport fill_seg_cache, update_hflags
 
 cdef enum:
-    CPU_LOG_RESET = 0x200
     APIC_BASE_BSP = 1 << 8
     SEG_RESET = DESC_P | DESC_S | DESC_W | DESC_A
     LDTR_RESET = DESC_P | 2 << 8
@@ -103,7 +101,6 @@ cdef void reset_msrs(CPUX86State *env) noexcept nogil:
 
 
 cdef void cpu_reset(CPUX86State *env) noexcept nogil:
-    core_log(env, CPU_LOG_RESET, b"CPU reset\n")
     env.a20_mask = 0xFFFFFFFFFFFFFFFFU
     env.smbase = 0x30000
     env.interrupt_request = 0
