@@ -40,6 +40,7 @@ done
 i=0; while [ ! -b /dev/sda -o ! -b /dev/sr0 ] && [ $i -lt 50 ]; do sleep 0.2; i=$((i+1)); done
 dmesg | grep -E 'ata[0-9.]+:'
 sh /$JOB
+[ -z "$LEGACY" ] || reboot -f           # an ISA PC cannot switch itself off
 poweroff -f
 """
 COPY = """mkfs.ext4 -q -F /dev/sda && mount -t ext4 /dev/sda /mnt && mount -t iso9660 -o ro /dev/sr0 /cd || exit
@@ -109,7 +110,7 @@ def images(tmp_path):
 def command(initramfs, disk, cd, environment, machine="pc"):
     # no_timer_check: on a busy host the kernel's own test of the timer may find it too slow.
     append = f"console=ttyS0 quiet no_timer_check {environment}"
-    return [sys.executable, "-m", "qemu_py", "-M", machine, "-m", "256", "-nographic", "-kernel", str(KERNEL), "-initrd",
+    return [sys.executable, "-m", "qemu_py", "-M", machine, "-no-reboot", "-m", "256", "-nographic", "-kernel", str(KERNEL), "-initrd",
             str(initramfs), "-append", append, "-drive", f"file={disk},format=raw", "-cdrom", str(cd)]
 
 
