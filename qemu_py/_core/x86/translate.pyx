@@ -643,8 +643,8 @@ cdef int gen_intermediate_code(CPUX86State *env, TranslationBlock *tb, IROp *ops
         if (s.pc ^ tb.pc) & TARGET_PAGE_MASK or count >= max_insns or s.nops > CODE_GEN_MAX_OPS - 64:
             break
     if s.is_jmp == DISAS_NEXT:
-        if s.nops:                              # the jump is part of the last instruction
-            s.pc_off = ops[s.nops - 1].pc_off
+        # The jump is part of the last instruction that has an op.
+        s.pc_off = ops[s.nops - 1].pc_off if s.nops else 0
         gen_goto(&s, eip)
     tb.size = <uint16_t> (s.pc - tb.pc)
     if tb.size == 0:
