@@ -6,6 +6,7 @@ device: its callbacks, the address they count from, and the access sizes that it
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from qemu_py._core.cpu cimport AddressSpaceDispatch, CPUX86State, PhysPageDesc, PHYS_L2_BITS, PHYS_L1_SIZE, PHYS_L2_SIZE
+from qemu_py._core.guesttime cimport CounterState
 
 # Log categories: the bits of env.log_mask and qemu_loglevel (names in util/log.py)
 cdef enum:
@@ -43,6 +44,12 @@ cdef struct Subpage:
     uint32_t count
     SubpageSection sections[256]
 
+cdef struct SlotCounter:        # a register that is a function of time: answered by the core while `counter` is active
+    uint64_t addr               # region-relative
+    uint32_t size
+    uint32_t shift
+    CounterState *counter
+
 cdef struct IOSlot:
     # Addresses are region-relative, sizes what impl_* allows. NULL: a Python device, read_fn.
     uint64_t (*c_read)(void *opaque, uint64_t addr, int size) noexcept nogil
@@ -64,8 +71,10 @@ cdef struct IOSlot:
     uint32_t index
     uint32_t n_eventfds
     uint32_t n_coalesced
+    uint32_t n_counters
     IOEventFD *eventfds
     CoalescedRange *coalesced
+    SlotCounter *counters
     Subpage *subpage
     uint64_t count              # accesses
 

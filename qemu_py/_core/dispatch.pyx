@@ -14,7 +14,6 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport write as posix_write
 
 from qemu_py._core.cpu cimport (
@@ -24,6 +23,7 @@ from qemu_py._core.cpu cimport PageDesc
 from qemu_py._core.dirty cimport (
     cpu_physical_memory_get_dirty, cpu_physical_memory_reset_dirty,
     cpu_physical_memory_set_dirty_range, mark_written, page_has_code, tlb_flush_all)
+from qemu_py._core.guesttime cimport PassiveCounter, counter_read
 from qemu_py._core.x86.mxcsr cimport sse_leave
 
 from functools import partial
@@ -48,9 +48,6 @@ cdef extern from *:
     void end_access "qp_end"(uint32_t *depth) noexcept nogil
     void spin_lock "qp_spin_lock"(uint32_t *lock) noexcept nogil
     void spin_unlock "qp_spin_unlock"(uint32_t *lock) noexcept nogil
-
-cdef enum:                      # PortEntry.read, besides PORT_SLOT and PORT_PASSIVE
-    PORT_CLOCKED = 2
 
 PAGE = 4096
 qemu_loglevel = 0
@@ -176,6 +173,8 @@ cdef uint64_t io_read(AddressSpaceDispatch *d, uint32_t slot, uint64_t pa, int s
         return size_mask(size)
     if s.subpage != NULL:
         return subpage_read(d, s.subpage, pa, size)
+    if s.n_counters and slot_counter(s, pa - s.base, size, &value):
+        return value
     d.io_count += 1
     s.count += 1
     if s.flush_coalesced and io.ring_count:
@@ -220,6 +219,7 @@ cdef inline PyObject *borrow(object o) noexcept:
 cdef void free_slot(IOSlot *s) noexcept:
     free(s.eventfds)
     free(s.coalesced)
+    free(s.counters)
     free(s.subpage)
     free(s)
 
@@ -447,18 +447,19 @@ cdef class PhysMap:
     # ---- slots
     def add_slot(self, read=None, write=None, uint64_t base=0, *, valid=(1, 8, False), impl=(1, 4, False),
                  big_endian=False, read_block=None, write_block=None, coalesced=(), ioeventfds=(),
-                 flush_coalesced=False):
+                 flush_coalesced=False, counters=()):
         """A device for map_io and map_ports; its number.
 
         read(addr, size) -> int and write(addr, value, size), where addr counts from `base`.
         read_block(addr, size, view) fills, write_block(addr, size, view) takes a memoryview of
         whole items (rep ins/outs). valid, impl: (smallest size, largest size, unaligned).
-        coalesced: [(start, end)], ioeventfds: [(addr, size, data or None, fd)], region-relative."""
+        coalesced: [(start, end)], ioeventfds: [(addr, size, data or None, fd)], counters: [(addr, size, shift,
+        PassiveCounter)]: all region-relative."""
         cdef uint32_t index = self.new_slot(), i
         cdef IOSlot *s = self.io.slots[index]
         # Callbacks lead to devices, and those back to the map: the references must be where the
         # garbage collector sees them.
-        self.buffers["callbacks", <uintptr_t> s] = (read, write, read_block, write_block)
+        self.buffers["callbacks", <uintptr_t> s] = (read, write, read_block, write_block, counters)
         s.read_fn = borrow(read)
         s.write_fn = borrow(write)
         s.read_block = borrow(read_block)
@@ -478,6 +479,14 @@ cdef class PhysMap:
                 s.coalesced[i].start = start
                 s.coalesced[i].end = end
             s.n_coalesced = len(coalesced)
+        if counters:
+            s.counters = <SlotCounter *> calloc(len(counters), sizeof(SlotCounter))
+            if s.counters == NULL:
+                raise MemoryError()
+            for i, (addr, size, shift, counter) in enumerate(counters):
+                s.counters[i].addr, s.counters[i].size, s.counters[i].shift = addr, size, shift
+                s.counters[i].counter = &(<PassiveCounter?> counter).c
+            s.n_counters = len(counters)
         return index
 
     def set_ioeventfds(self, uint32_t slot, ioeventfds):
@@ -582,24 +591,19 @@ cdef class PhysMap:
         """Make ports unassigned."""
         self.map_ports(port, count, 0)
 
-    def set_passive_read(self, uint16_t port, buffer=None, Py_ssize_t index=0, clocked=False):
-        """Byte reads of the port give buffer[index] without a call; None: the device is asked again.
-
-        clocked: at `index` is a record of 16 bytes: the value, the bits of it that toggle, six bytes
-        unused, and (64 bits, little-endian) the nanoseconds between toggles."""
+    def set_passive_read(self, uint16_t port, buffer=None, Py_ssize_t index=0):
+        """Byte reads of the port give buffer[index] without a call; None: the device is asked again."""
         cdef uint8_t[::1] view
         if buffer is None:
             self.io.ports[port].read = PORT_SLOT
             self.passive_buffers.pop((port, False), None)
             return
         view = memoryview(buffer).cast("B")
-        if not 0 <= index < view.shape[0] - (15 if clocked else 0):
+        if not 0 <= index < view.shape[0]:
             raise IndexError(index)
-        if clocked and not any(view[index + 8:index + 16]):
-            raise ValueError("a period of 0")
         self.passive_buffers[port, False] = view
         self.io.ports[port].read_byte = &view[index]
-        self.io.ports[port].read = PORT_CLOCKED if clocked else PORT_PASSIVE
+        self.io.ports[port].read = PORT_PASSIVE
 
     def set_passive_write(self, uint16_t port, enabled=True, buffer=None, Py_ssize_t index=0):
         """Byte writes to the port call nobody; they are kept in buffer[index] if there is one."""

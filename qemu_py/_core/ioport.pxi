@@ -18,17 +18,6 @@ cdef inline bint whole(IOTable *io, IOSlot *s, PortEntry *e, int size, bint is_w
     return True
 
 
-cdef uint8_t clocked_byte(const uint8_t *record) noexcept nogil:
-    """A byte some of whose bits toggle with time: set_passive_read's record."""
-    cdef timespec now
-    cdef uint64_t period
-    memcpy(&period, record + 8, 8)
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    if ((<uint64_t> now.tv_sec * 1000000000 + <uint64_t> now.tv_nsec) // period) & 1:
-        return record[0] ^ record[1]
-    return record[0]
-
-
 cdef uint32_t port_read(AddressSpaceDispatch *d, uint16_t port, int size) noexcept nogil:
     cdef uint32_t value = port_read_at(d, port, size)
     if qemu_loglevel & CPU_LOG_IOPORT:
@@ -42,9 +31,12 @@ cdef uint32_t port_read_at(AddressSpaceDispatch *d, uint32_t port, int size) noe
     cdef IOSlot *s
     cdef uint32_t value
     cdef int step
-    if e.read != PORT_SLOT and size == 1:
-        return e.read_byte[0] if e.read == PORT_PASSIVE else clocked_byte(e.read_byte)
+    cdef uint64_t count
+    if e.read == PORT_PASSIVE and size == 1:
+        return e.read_byte[0]
     s = io.slots[e.slot]
+    if s != NULL and s.n_counters and e.read == PORT_SLOT and slot_counter(s, port - s.base, size, &count):
+        return <uint32_t> count
     if e.read != PORT_SLOT or not whole(io, s, e, size, False):
         step = size >> 1
         return port_read_at(d, port, step) | port_read_at(d, port + step, step) << (8 * step)

@@ -204,6 +204,18 @@ cdef void slot_write(AddressSpaceDispatch *d, IOSlot *s, uint64_t addr, uint64_t
         part_write(d, s, addr, value, size)
 
 
+cdef bint slot_counter(IOSlot *s, uint64_t addr, int size, uint64_t *value) noexcept nogil:
+    """Answer for a register that is a function of time; False: it is none, or the device wants to be asked."""
+    cdef uint32_t i
+    cdef SlotCounter *c
+    for i in range(s.n_counters):
+        c = &s.counters[i]
+        if c.addr == addr and c.size == <uint32_t> size and c.counter.active:
+            value[0] = (counter_read(c.counter) >> c.shift) & size_mask(size)
+            return True
+    return False
+
+
 cdef bint signal_eventfd(IOSlot *s, uint64_t addr, uint64_t value, int size) noexcept nogil:
     """A write that an ioeventfd waits for ends here: the device is not called."""
     cdef uint32_t i

@@ -50,10 +50,12 @@ class HPET(Device):
         self.irqs = {n: IRQ() for n in ROUTES}
         self.legacy = [IRQ(), IRQ()]
         self.legacy_route = IRQ()
+        self.passive = None             # a PassiveCounter that answers reads of the main counter
         self.alarms = [clock.timer(lambda n=n: self.expired(n), f"hpet{n}") for n in range(COUNT)]
 
     def reset(self):
         super().reset()
+        self.publish()
         for alarm in self.alarms:
             alarm.cancel()
         for line in (*self.irqs.values(), *self.legacy, self.legacy_route):
@@ -65,6 +67,14 @@ class HPET(Device):
         if not s.config & ENABLE_CNF:
             return s.counter
         return s.counter + (self.clock.get_ns() - s.since) // TICK_NS & ALL
+
+    def publish(self):
+        if self.passive is not None:
+            s = self.s
+            if s.config & ENABLE_CNF:
+                self.passive.count_up(10 ** 9 // TICK_NS, ALL, s.counter, s.since)
+            else:
+                self.passive.ask_device()
 
     # ---------------------------------------------------------------- the timers
     def line(self, n):
@@ -139,6 +149,7 @@ class HPET(Device):
             self.clear_status(value << shift)
         elif offset == MAIN_CNT:
             s.counter, s.since = new, self.clock.get_ns()
+            self.publish()
             for k in range(COUNT):
                 self.arm(k)
         elif 0 <= n < COUNT and register == CONF:
@@ -152,6 +163,7 @@ class HPET(Device):
         if (s.config ^ value) & ENABLE_CNF:
             s.counter, s.since = counter, now
         s.config = value & (ENABLE_CNF | LEG_RT_CNF)
+        self.publish()
         self.legacy_route.set(value & LEG_RT_CNF)
         for n in range(COUNT):
             self.arm(n)

@@ -67,6 +67,25 @@ class Counter:
         self.timer = None
         self.edge_tick = NEVER          # what the timer waits for
         self.changed = None             # called when it was programmed, or its gate moved
+        self.passive = None             # a PassiveCounter that answers reads of the port
+
+    # ---------------------------------------------------------------- reads that the core answers
+    def pull(self):
+        """Before anything else is done: what such reads have changed."""
+        if self.passive is not None and self.passive.active:
+            self.s.read_high, self.s.latch = self.passive.flip_flop
+
+    def publish(self):
+        """After it: let the core answer from now on, where it can."""
+        s, passive = self.s, self.passive
+        if passive is not None:
+            if (s.counting and s.held < 0 and s.mode in (0, 2, 3, 4) and s.reload and not s.pending and not s.bcd
+                    and s.latched_status < 0):
+                passive.count_8254(PIT_FREQ, s.start, s.reload, s.mode, s.rw, s.read_high, s.latch)
+            else:
+                passive.ask_device()
+        if self.changed is not None:
+            self.changed()
 
     # ---------------------------------------------------------------- count and OUT as functions of time
     def elapsed(self, now):
@@ -320,8 +339,7 @@ class I8254(Device):
         """After a change at `now`: drive OUT n as it was then, and wait for its next edge. Not by another look at
         the clock: a host that stands still in between must not make a short count end unseen."""
         counter = self.counters[n]
-        if counter.changed is not None:
-            counter.changed()
+        counter.publish()
         if counter.timer is None:
             return
         now = self.now() if now is None else now
@@ -346,7 +364,10 @@ class I8254(Device):
             tick = to_ticks(now)
         if counter.s.mode == 2:
             counter.out.lower()
+        waited = counter.s.pending
         counter.out.set(counter.output(tick))
+        if waited:
+            counter.publish()
         counter.edge_tick = tick = counter.next_edge(tick)
         if tick is not NEVER:
             due = to_ns(tick)
@@ -356,6 +377,7 @@ class I8254(Device):
 
     def set_gate(self, n, level):
         now = self.now()
+        self.counters[n].pull()
         self.counters[n].set_gate(level, now)
         self.update(n, now)
 
@@ -370,8 +392,10 @@ class I8254(Device):
             self.read_back(value)
             return
         counter = self.counters[select]
+        counter.pull()
         if value & 0x30 == 0:
             counter.latch_count(self.now())
+            counter.publish()
         else:
             counter.set_control(value)
             self.update(select)
@@ -380,31 +404,41 @@ class I8254(Device):
         now = self.now()
         for n, counter in enumerate(self.counters):
             if value & 2 << n:
+                counter.pull()
                 if not value & READ_BACK_NO_COUNT:
                     counter.latch_count(now)
                 if not value & READ_BACK_NO_STATUS:
                     counter.latch_status(now)
+                counter.publish()
+
+    def write_counter(self, n, value):
+        counter = self.counters[n]
+        counter.pull()
+        now = self.now()
+        counter.write(value, now)
+        self.update(n, now)
+
+    def read_counter(self, n):
+        counter = self.counters[n]
+        counter.pull()
+        value = counter.read(self.now())
+        counter.publish()
+        return value
 
     def write_counter0(self, value):
-        now = self.now()
-        self.counters[0].write(value, now)
-        self.update(0, now)
+        self.write_counter(0, value)
 
     def write_counter1(self, value):
-        now = self.now()
-        self.counters[1].write(value, now)
-        self.update(1, now)
+        self.write_counter(1, value)
 
     def write_counter2(self, value):
-        now = self.now()
-        self.counters[2].write(value, now)
-        self.update(2, now)
+        self.write_counter(2, value)
 
     def read_counter0(self):
-        return self.counters[0].read(self.now())
+        return self.read_counter(0)
 
     def read_counter1(self):
-        return self.counters[1].read(self.now())
+        return self.read_counter(1)
 
     def read_counter2(self):
-        return self.counters[2].read(self.now())
+        return self.read_counter(2)

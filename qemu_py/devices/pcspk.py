@@ -27,9 +27,7 @@ class PCSpeaker(Device):
         self.pit = pit
         self.counter2 = pit.counters[2]
         self.counter2.changed = self.publish
-        # Hears what a read gives but for the refresh bit, or None while that changes with time:
-        # whoever maps the port may answer reads from it, toggling REFRESH every REFRESH_NS.
-        self.listener = None
+        self.passive = None             # a PassiveCounter that answers reads
         pit.set_gate(2, 0)
 
     def reset(self):
@@ -38,8 +36,16 @@ class PCSpeaker(Device):
         self.publish()
 
     def publish(self):
-        if self.listener is not None:
-            self.listener(self.s.control | self.out2(self.clock.get_ns()) if self.counter2.constant else None)
+        """Let the core answer reads, where it can tell OUT 2."""
+        if self.passive is None:
+            return
+        counter = self.counter2
+        if counter.constant:
+            self.passive.port61(self.s.control | self.out2(self.clock.get_ns()), REFRESH, REFRESH_NS)
+        elif counter.s.mode in (0, 2, 3) and counter.passive is not None and counter.passive.active:
+            self.passive.port61(self.s.control, REFRESH, REFRESH_NS, OUT2, counter.passive)
+        else:
+            self.passive.ask_device()
 
     def out2(self, ns):
         return OUT2 if self.counter2.output(ns * PIT_FREQ // NANOSECONDS) else 0
@@ -53,4 +59,6 @@ class PCSpeaker(Device):
 
     def read_control(self):
         ns = self.clock.get_ns()
+        self.counter2.settle(ns * PIT_FREQ // NANOSECONDS)
+        self.counter2.publish()
         return self.s.control | (REFRESH if ns // REFRESH_NS & 1 else 0) | self.out2(ns)

@@ -27,8 +27,8 @@ KEPT = ((0x44, 4), (0x48, 4), (0x4C, 4), (0x50, 4), (0x54, 4), (DEVACTB, 4), (0x
 
 # The ACPI block
 PM_SIZE = 64
-GPSTS = 0x0C
-LAYOUT = ((0x00, 2, "pmsts"), (0x02, 2, "pmen"), (0x04, 2, "pmcntrl"), (0x08, 4, "pmtmr"), (GPSTS, 2, "gpsts"),
+PMTMR, GPSTS = 0x08, 0x0C
+LAYOUT = ((0x00, 2, "pmsts"), (0x02, 2, "pmen"), (0x04, 2, "pmcntrl"), (PMTMR, 4, "pmtmr"), (GPSTS, 2, "gpsts"),
           (0x0E, 2, "gpen"), (0x10, 4, "pcntrl"), (0x14, 1, "lvl2"), (0x15, 1, "lvl3"), (0x18, 2, "glbsts"),
           (0x1C, 4, "devsts"), (0x20, 2, "glben"), (0x28, 4, "glbctl"), (0x2C, 4, "devctl"), (0x30, 4, "gpireg"),
           (0x34, 4, "gporeg"))

@@ -5,9 +5,8 @@ pc_memory_init, pc_vga_init, pc_basic_device_init.
 
 The rest of the wiring: pc_isa.py (clock, keyboard, DMA, diskettes, printer), pc_ide.py, pc_vga.py, pc_apic.py, pc_fw_cfg.py.
 """
-import struct
-
 from qemu_py._core import cpu_face
+from qemu_py._core.guesttime import PassiveCounter
 from qemu_py.devices import device_class, pcspk, piix3
 from qemu_py.devices.i8254 import I8254
 from qemu_py.devices.i8259 import I8259Pair
@@ -15,7 +14,7 @@ from qemu_py.devices.i440fx import i440fx_init
 from qemu_py.devices.isa_bus import ISABus
 from qemu_py.devices.pci import devfn
 from qemu_py.devices.piix3 import PIIX3
-from qemu_py.devices.piix4_pm import GPSTS, PIIX4PM
+from qemu_py.devices.piix4_pm import GPSTS, PIIX4PM, PM_TIMER_FREQUENCY, PM_TIMER_MASK, PMTMR
 from qemu_py.devices.port80 import Port80
 from qemu_py.devices.port92 import Port92
 from qemu_py.devices.uart16550 import UART16550
@@ -202,6 +201,10 @@ def piix4_pm_init(machine):
     machine.pci.register_device(pm, devfn(1, 3))
     pm.sci = machine.shared_irqs[SCI].input()
     pm.smi.connect(smi)
+    if machine.clocks.vm.time is not None:
+        timer = PassiveCounter(machine.clocks.vm.time)
+        timer.count_up(PM_TIMER_FREQUENCY, PM_TIMER_MASK)
+        pm.pm_region.add_counter(PMTMR, 4, timer)
     machine.isa.map(pm, 0xB2, 2, name="apm-io")
     machine.memory.system_io.add_subregion(GPE0, MemoryRegion.alias_of("acpi-gpe0", pm.pm_region, GPSTS, 4))
     machine.add_device("PIIX4_PM", pm)
@@ -212,10 +215,11 @@ def pc_basic_device_init(machine):
     """The chips that every PC has."""
     isa, clock, config = machine.isa, machine.clocks.vm, machine.config
     pit = machine.pit = machine.add_device("i8254", I8254(clock))
-    isa.map(pit, 0x40, 4, name="pit")
+    pit_ports = isa.map(pit, 0x40, 4, name="pit")
     pit.connect_out(0, lambda n, level: machine.gsi[n].set(level), 0)
     speaker = machine.add_device("isa-pcspk", pcspk.PCSpeaker(clock, pit=pit))
-    answer_port61_passively(speaker, isa.map(speaker, 0x61, 1, name="pcspk"))
+    port61 = isa.map(speaker, 0x61, 1, name="pcspk")
+    count_passively(clock.time, pit, pit_ports, speaker, port61)
     port92 = machine.add_device("port92", Port92(request_reset=machine.system_reset_request))
     port92.a20 = machine.a20.fast
     isa.map(port92, 0x92, 1, name="port92")
@@ -237,18 +241,15 @@ def pc_basic_device_init(machine):
             machine.add_device("isa-debugcon", console).plug(isa)
 
 
-def answer_port61_passively(speaker, region):
-    """Guests read port 61h for short delays: while only the refresh bit changes, nobody is called."""
-    record = bytearray(struct.pack("<BB6xQ", 0, pcspk.REFRESH, pcspk.REFRESH_NS))
-
-    def listener(value):
-        passive = 0 in region.passive_reads
-        if value is not None:
-            record[0] = value
-        if passive != (value is not None):
-            region.set_passive_read(0, record if value is not None else None, clocked=True)
-    speaker.listener = listener
-    speaker.publish()
+def count_passively(time, pit, ports, speaker, port61):
+    """Guests wait by reading the interval timer and port 61h: the core answers, while it can tell."""
+    if time is None:
+        return                          # -icount: the devices know that time
+    for n, counter in enumerate(pit.counters):
+        counter.passive = PassiveCounter(time)
+        ports.add_counter(n, 1, counter.passive)
+    speaker.passive = PassiveCounter(time)
+    port61.add_counter(0, 1, speaker.passive)
 
 
 def ferr_ops(machine, irq13):

@@ -1,6 +1,7 @@
 """The PC's HPET: wiring only. While its legacy route is on, timers 0 and 1 drive IRQ 0 and IRQ 8, and the
 interval timer and the clock chip are cut off."""
-from qemu_py.devices.hpet import HPET
+from qemu_py._core.guesttime import PassiveCounter
+from qemu_py.devices.hpet import HPET, MAIN_CNT
 from qemu_py.system.irq import IRQ
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 
@@ -43,4 +44,8 @@ def pc_hpet_init(machine):
     for n, line in hpet.irqs.items():
         line.connect(machine.ioapic.set_irq, n)
     region = MemoryRegion.io("hpet", HPET_SIZE, MemoryRegionOps(hpet.read, hpet.write, impl=(4, 4)))
+    if machine.clocks.vm.time is not None:
+        hpet.passive = PassiveCounter(machine.clocks.vm.time)
+        region.add_counter(MAIN_CNT, 4, hpet.passive)
+        region.add_counter(MAIN_CNT + 4, 4, hpet.passive, shift=32)
     machine.memory.system_memory.add_subregion_overlap(HPET_ADDRESS, region, ABOVE_PCI)

@@ -7,6 +7,8 @@ import time
 from bisect import insort
 from itertools import count
 
+from qemu_py._core.guesttime import GuestTime
+
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
 
@@ -81,29 +83,43 @@ class QEMUClock:
 
 
 class VMClock(QEMUClock):
-    """Virtual time: begins at 0, runs with the monotonic clock, stands still while stopped."""
+    """Virtual time: begins at 0, runs with its source (None: the monotonic clock), stands still while stopped.
 
-    def __init__(self, source=time.monotonic_ns):
+    `time`: the GuestTime that counters which the core reads can follow; None with a source of one's own."""
+
+    def __init__(self, source=None):
         super().__init__("vm", source)
-        self._stand_still(0)
-
-    # get_ns is made anew at each change: guests that poll a timer ask it a million times a second.
-    def _stand_still(self, now):
         self.enabled = False
-        self.get_ns = lambda: now
+        self.time = GuestTime() if source is None else None
+        self.get_ns = self.time.get_ns if source is None else lambda: 0
 
     def enable(self):                   # cpu_enable_ticks
         if not self.enabled:
-            source = self.source
-            offset = self.get_ns() - source()
-            self.get_ns = lambda: source() + offset
+            if self.time is not None:
+                self.time.enable()
+            else:
+                source = self.source
+                offset = self.get_ns() - source()
+                self.get_ns = lambda: source() + offset
             self.enabled = True
             if self.notify is not None:
                 self.notify()
 
     def disable(self):                  # cpu_disable_ticks
         if self.enabled:
-            self._stand_still(self.get_ns())
+            self.enabled = False
+            if self.time is not None:
+                self.time.disable()
+            else:
+                self.set_ns(self.get_ns())
+
+    def set_ns(self, now):
+        """Another time, while it stands still."""
+        assert not self.enabled
+        if self.time is not None:
+            self.time.set_ns(now)
+        else:
+            self.get_ns = lambda: now
 
 
 class HostClock(QEMUClock):

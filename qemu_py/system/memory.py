@@ -286,7 +286,8 @@ class SlotTable:
             return 0
         base = (fr.addr - fr.offset_in_region) & (1 << 64) - 1
         # What the slot was made from is in the key: a change makes another slot.
-        key = (mr, mr.ops, base, tuple(mr.coalesced), tuple(mr.ioeventfds), mr.flush_coalesced_mmio)
+        key = (mr, mr.ops, base, tuple(mr.coalesced), tuple(mr.ioeventfds), mr.flush_coalesced_mmio,
+               tuple(mr.counters))
         slot = self.slots.get(key)
         if slot is None:
             ops = mr.ops
@@ -297,7 +298,7 @@ class SlotTable:
                 read_block=read_block, write_block=write_block,
                 coalesced=[(offset, offset + size) for offset, size in mr.coalesced],
                 ioeventfds=[(e.addr, e.size, e.data if e.match_data else None, e.fd) for e in mr.ioeventfds],
-                flush_coalesced=mr.flush_coalesced_mmio)
+                flush_coalesced=mr.flush_coalesced_mmio, counters=mr.counters)
             native = getattr(getattr(read, "__self__", None), "attach_slot", None)
             if native is not None:      # a device of _core's, served without Python
                 native(self.physmap, slot)
@@ -347,7 +348,7 @@ class PhysMapListener(MemoryListener):
         mr = section.mr
         base = (section.offset_within_address_space - section.offset_within_region) & (1 << 64) - 1
         return (mr, mr.ops, base, tuple(mr.coalesced), tuple(mr.ioeventfds),
-                mr.flush_coalesced_mmio) not in self.slots.slots
+                mr.flush_coalesced_mmio, tuple(mr.counters)) not in self.slots.slots
 
     def commit(self) -> None:
         if not self.changed:
@@ -450,7 +451,7 @@ class PortListener(MemoryListener):
                 if read is None:
                     self.physmap.set_passive_read(port)
                 else:
-                    self.physmap.set_passive_read(port, *read)
+                    self.physmap.set_passive_read(port, read.buffer, read.index)
                 if write is None:
                     self.physmap.set_passive_write(port, False)
                 else:

@@ -71,7 +71,6 @@ class MemoryRegionIoeventfd(NamedTuple):
 class PassivePort(NamedTuple):
     buffer: object
     index: int
-    clocked: bool = False
 
 
 class MemoryRegion:
@@ -110,6 +109,7 @@ class MemoryRegion:
         self.destructor: Callable[[MemoryRegion], None] | None = None
         self.destroyed = False
         self.warning_printed = False
+        self.counters: list[tuple] = []                 # (offset, size, shift, PassiveCounter)
         self.passive_reads: dict[int, PassivePort] = {}
         self.passive_writes: dict[int, PassivePort] = {}
         self.memory = None                              # of a root: whose address space it spans
@@ -394,17 +394,15 @@ class MemoryRegion:
         self._changed()
 
     # ---- passive ports
-    def set_passive_read(self, offset: int, buffer, index: int = 0, clocked: bool = False) -> None:
+    def set_passive_read(self, offset: int, buffer, index: int = 0) -> None:
         """Byte reads of a port give buffer[index] at once: no callback, no GIL.
 
         For registers whose value the device keeps up to date and whose reading changes nothing.
-        The buffer (bytearray, numpy array) must not be resized. None: ask the device again.
-        clocked: the buffer holds a record of 16 bytes, see PhysMap.set_passive_read; some bits
-        toggle with the host's monotonic clock."""
+        The buffer (bytearray, numpy array) must not be resized. None: ask the device again."""
         if buffer is None:
             self.passive_reads.pop(offset, None)
         else:
-            self.passive_reads[offset] = PassivePort(buffer, index, clocked)
+            self.passive_reads[offset] = PassivePort(buffer, index)
         for memory in self.memories():
             memory.passive_changed(self, offset)
 
@@ -416,6 +414,11 @@ class MemoryRegion:
             self.passive_writes.pop(offset, None)
         for memory in self.memories():
             memory.passive_changed(self, offset)
+
+    def add_counter(self, offset: int, size: int, counter, shift: int = 0) -> None:
+        """Reads of `size` bytes at `offset` give a PassiveCounter (>> shift) while that is active: no callback."""
+        self.counters.append((offset, size, shift, counter))
+        self._changed()
 
     # ---- the end
     def destroy(self) -> None:

@@ -323,19 +323,55 @@ def test_reset_stops_the_counters(pc_bus, clock):
     assert line.history == []
 
 
-def test_port_61h_may_be_read_passively_while_only_the_refresh_bit_changes(guest, pc_bus):
-    seen = []
-    guest.speaker.listener = seen.append
+class Told:
+    """In the place of the core's PassiveCounter: keeps what it was told."""
+
+    def __init__(self):
+        self.active, self.told, self.flip_flop = False, None, (False, -1)
+
+    def ask_device(self):
+        self.active, self.told = False, None
+
+    def count_8254(self, *told):
+        self.active, self.told = True, told
+        self.flip_flop = told[5:]
+
+    port61 = count_8254
+
+
+def test_port_61h_is_answered_by_the_core_while_it_can_tell_out_2(guest, pc_bus):
+    counter, port61 = Told(), Told()
+    guest.pit.counters[2].passive, guest.speaker.passive = counter, port61
     guest.start(0, 100)
-    assert seen[-1] is None             # OUT will rise
+    assert port61.told[0] == 0x01 and port61.told[3:] == (0x20, counter)        # OUT will rise
     guest.gate(0)
-    assert seen[-1] == 0x00             # held: it stays low
+    assert port61.told[0] == 0x00 and len(port61.told) == 3                     # held: it stays low
     guest.gate(1)
-    assert seen[-1] is None
+    assert port61.told[3:] == (0x20, counter)
+    guest.start(4, 100)
+    assert not port61.active            # a pulse of one tick
     guest.bus.outb(CONTROL, 0xB0)       # a control word: low until a count comes
-    assert seen[-1] == 0x01
+    assert port61.told[0] == 0x01
     pc_bus.outb(PORT61, 0x02)
-    assert seen[-1] == 0x02
+    assert port61.told[0] == 0x02
+
+
+def test_a_counter_is_answered_by_the_core_unless_a_count_waits_or_a_status_is_latched(guest):
+    counter = guest.pit.counters[2].passive = Told()
+    guest.start(2, 1000)
+    assert counter.told[2:] == (1000, 2, 3, False, -1)
+    counter.flip_flop = (True, -1)      # the core has given the first byte ...
+    guest.bus.outb(CONTROL, 0x80)       # ... and the device latches a count, the second byte being next
+    assert counter.told[5] is True and counter.told[6] == 1000
+    guest.bus.outb(CONTROL, 0xE8)
+    assert not counter.active
+    assert guest.bus.inb(COUNTER2) & 0x3F == 0x34
+    assert counter.active
+    guest.start(2, 1000)
+    guest.run(10)
+    guest.bus.outb(COUNTER2, 0x10)
+    guest.bus.outb(COUNTER2, 0x00)
+    assert not counter.active           # taken when the period ends
 
 
 @pytest.mark.parametrize("mode", [0, 4])

@@ -1,5 +1,4 @@
 """Row 18: MemoryRegionOps: read and write with opaque, valid and impl sizes."""
-import struct
 
 import pytest
 
@@ -226,15 +225,3 @@ def test_the_lock_is_held_around_every_callback():
     memory.physmap.port_write(0x60, 1)
     memory.physmap.port_write_block(0x60, 1, b"ab")
     assert seen == [1, 1, 1] and lock.held == 0
-
-
-def test_a_clocked_port_toggles_bits_with_time_and_calls_nobody(memory, recorder):
-    record = bytearray(struct.pack("<BB6xQ", 0x21, 0x10, 1000))     # bit 4, every microsecond
-    region = recorder.region(1)
-    region.set_passive_read(0, record, clocked=True)
-    memory.system_io.add_subregion(0x61, region)
-    seen = set()
-    while len(seen) < 2:
-        seen.add(memory.physmap.port_read(0x61))
-    assert seen == {0x21, 0x31}
-    assert recorder.reads == []

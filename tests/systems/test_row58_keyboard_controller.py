@@ -42,7 +42,7 @@ def test_sendkey_reaches_the_guest(make_machine, machine):
         made.system_reset()
         inb, clock = made.memory.physmap.port_read, made.clocks.vm
         made.inputs.send_keys("shift-a")
-        clock._stand_still(clock.get_ns() + 10_000_000)
+        clock.set_ns(clock.get_ns() + 10_000_000)
         assert inb(0x64, 1) & 1 and inb(0x60, 1) == 0x2A        # translated to set 1
-        clock._stand_still(clock.get_ns() + 10_000_000)
+        clock.set_ns(clock.get_ns() + 10_000_000)
         assert inb(0x64, 1) & 1 and inb(0x60, 1) == 0x1E

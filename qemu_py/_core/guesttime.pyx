@@ -1,0 +1,153 @@
+"""Virtual time that runs with the host's monotonic clock, and counters that are functions of it.
+
+A guest that waits reads a counter a million times a second: the ACPI timer, the HPET, the 8254, port 61h. Their
+models are Python; a PassiveCounter is what such a model tells the core of the counter's state, so that the core
+answers a read without calling it (MemoryRegion.add_counter).
+"""
+from libc.stdint cimport int64_t, uint64_t
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+cdef extern from *:
+    """
+    #define qp_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+    """
+    void store_release "qp_store_release"(uint32_t *p, uint32_t value) noexcept nogil
+
+cdef enum:
+    NANOSECONDS = 1000000000
+
+
+cdef inline int64_t monotonic_ns() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <int64_t> now.tv_sec * NANOSECONDS + now.tv_nsec
+
+
+cdef int64_t time_ns(const TimeBase *time) noexcept nogil:
+    return monotonic_ns() + time.offset if time.running else time.frozen
+
+
+cdef inline int64_t ticks(int64_t ns, uint64_t hz) noexcept nogil:
+    """floor(ns * hz / 10**9), without a product of more than 64 bits. ns >= 0."""
+    return ns // NANOSECONDS * hz + ns % NANOSECONDS * hz // NANOSECONDS
+
+
+# ---------------------------------------------------------------- the 8254 (datasheet 231164, "mode definitions")
+cdef int64_t elapsed_8254(CounterState *c) noexcept nogil:
+    return ticks(time_ns(c.time), c.hz) - c.start
+
+
+cdef uint32_t count_8254(CounterState *c) noexcept nogil:
+    """The counting element, as i8254.Counter.count has it."""
+    cdef int64_t e = elapsed_8254(c)
+    cdef int64_t n = c.reload, high
+    if e < 0:
+        e = 0
+    if c.mode == 2:
+        return <uint32_t> (n - e % n) & 0xFFFF
+    if c.mode == 3:
+        e %= n
+        high = (n + 1) // 2
+        e = (n & ~1) - 2 * (e - high if e >= high else e)
+        return <uint32_t> (e if e > 0 else 0) & 0xFFFF
+    return <uint32_t> (n - e) & 0xFFFF
+
+
+cdef bint out_8254(CounterState *c) noexcept nogil:
+    cdef int64_t e = elapsed_8254(c)
+    cdef int64_t n = c.reload
+    if c.mode == 0:
+        return e >= n
+    if e < 0:
+        return True
+    return e % n != n - 1 if c.mode == 2 else e % n < (n + 1) // 2
+
+
+cdef uint32_t read_8254(CounterState *c) noexcept nogil:
+    """A byte, and the flip-flop that says which one is next."""
+    cdef uint32_t value = <uint32_t> c.latch if c.latch >= 0 else count_8254(c)
+    if c.rw == 3 and not c.high:
+        c.high = 1
+        return value & 0xFF
+    c.high = 0
+    c.latch = -1
+    return value & 0xFF if c.rw == 1 else value >> 8
+
+
+cdef uint64_t counter_read(CounterState *c) noexcept nogil:
+    if c.kind == COUNT_8254:
+        return read_8254(c)
+    if c.kind == COUNT_PORT61:
+        return (c.value ^ (c.toggles if time_ns(c.time) // <int64_t> c.period & 1 else 0)
+                | (c.out_bit if c.out != NULL and out_8254(c.out) else 0))
+    return c.base + <uint64_t> ticks(time_ns(c.time) - c.since, c.hz) & c.mask
+
+
+cdef class GuestTime:
+    """Nanoseconds since the machine was started; stands still at first, and while the machine does."""
+
+    def get_ns(self):
+        return time_ns(&self.base)
+
+    @property
+    def running(self):
+        return bool(self.base.running)
+
+    # A CPU may read it meanwhile: `running` says which of the other two is to be believed.
+    def enable(self):
+        if not self.base.running:
+            self.base.offset = self.base.frozen - monotonic_ns()
+            store_release(&self.base.running, 1)
+
+    def set_ns(self, int64_t ns):
+        """Another time, while it stands still."""
+        assert not self.base.running
+        self.base.frozen = ns
+
+    def disable(self):
+        if self.base.running:
+            self.base.frozen = time_ns(&self.base)
+            store_release(&self.base.running, 0)
+
+
+cdef class PassiveCounter:
+    """What the core needs to answer for one register. One of count_up, count_8254, port61 describes it; from then
+    on, until ask_device(), the device is not called for a read."""
+
+    def __cinit__(self, GuestTime time not None):
+        self.time = time
+        self.c.time = &time.base
+
+    @property
+    def active(self):
+        return bool(self.c.active)
+
+    def ask_device(self):
+        store_release(&self.c.active, 0)
+
+    def count_up(self, uint64_t hz, uint64_t mask, uint64_t base=0, int64_t since=0):
+        """It was `base` at `since` ns and counts hz a second."""
+        store_release(&self.c.active, 0)
+        self.c.kind, self.c.hz, self.c.mask, self.c.base, self.c.since = COUNT_UP, hz, mask, base, since
+        store_release(&self.c.active, 1)
+
+    def count_8254(self, uint64_t hz, int64_t start, uint32_t reload, uint8_t mode, uint8_t rw, bint high, int32_t latch):
+        """Counter of the 8254: mode 0 or 2 to 4, loaded with reload (not 0) at tick `start`."""
+        store_release(&self.c.active, 0)
+        self.c.kind, self.c.hz, self.c.start, self.c.reload = COUNT_8254, hz, start, reload
+        self.c.mode, self.c.rw, self.c.high, self.c.latch = mode, rw, high, latch
+        store_release(&self.c.active, 1)
+
+    @property
+    def flip_flop(self):
+        """Of an 8254: (the second byte is next, latched count or -1), which reads change."""
+        return bool(self.c.high), self.c.latch
+
+    def port61(self, uint8_t value, uint8_t toggles, uint64_t period, uint8_t out_bit=0, PassiveCounter out=None):
+        """`value`, with `toggles` inverted every `period` ns, and out_bit while OUT of a counter of the 8254 (in mode
+        0, 2 or 3) is high."""
+        store_release(&self.c.active, 0)
+        self.out = out
+        self.c.kind, self.c.value, self.c.toggles, self.c.period = COUNT_PORT61, value, toggles, period
+        self.c.out_bit, self.c.out = out_bit, NULL if out is None else &out.c
+        store_release(&self.c.active, 1)

@@ -1,0 +1,102 @@
+"""Counters that the core answers for: each agrees with the model that it stands for."""
+import pytest
+
+from qemu_py._core.guesttime import GuestTime, PassiveCounter
+from qemu_py.devices.i8254 import PIT_FREQ, Counter
+from qemu_py.system.memory import Memory, MemoryRegion, MemoryRegionOps
+
+HPET_HZ, PM_HZ = 100_000_000, 3_579_545
+
+
+@pytest.fixture
+def time():
+    """Stands still."""
+    time = GuestTime()
+    time.enable()
+    time.disable()
+    return time
+
+
+def read(counter, size=4, shift=0, device=lambda addr, size: 0xEE):
+    memory = Memory()
+    region = MemoryRegion.io("counter", 8, MemoryRegionOps(device))
+    region.add_counter(0, size, counter, shift)
+    memory.system_io.add_subregion(0x600, region)
+    return memory.physmap.port_read(0x600, size)
+
+
+def test_time_stands_still_until_it_is_enabled():
+    time = GuestTime()
+    assert time.get_ns() == 0 == time.get_ns() and not time.running
+    time.enable()
+    first = time.get_ns()
+    while time.get_ns() == first:
+        pass
+    time.disable()
+    assert time.get_ns() == time.get_ns() > first
+
+
+def test_a_count_is_a_function_of_the_time(time):
+    counter = PassiveCounter(time)
+    counter.count_up(PM_HZ, 0xFFFFFF)
+    assert read(counter) == time.get_ns() * PM_HZ // 10 ** 9 & 0xFFFFFF
+    year = 365 * 86400 * 10 ** 9
+    counter.count_up(HPET_HZ, (1 << 64) - 1, base=5, since=time.get_ns() - year)
+    assert read(counter) == 5 + year // 10 & 0xFFFFFFFF
+    assert read(counter, shift=32) == 5 + year // 10 >> 32
+
+
+def test_an_access_of_another_size_or_an_inactive_counter_asks_the_device(time):
+    counter = PassiveCounter(time)
+    assert read(counter) == 0xEE
+    counter.count_up(PM_HZ, 0xFFFFFF)
+    assert read(counter, size=2) != 0xEE
+    memory = Memory()
+    region = MemoryRegion.io("counter", 8, MemoryRegionOps(lambda addr, size: 0xEE))
+    region.add_counter(0, 4, counter)
+    memory.system_io.add_subregion(0x600, region)
+    assert memory.physmap.port_read(0x600, 1) == 0xEE == memory.physmap.port_read(0x604, 4)
+    memory.system_memory.add_subregion(0xE0000000, MemoryRegion.alias_of("mmio", region, 0, 8))
+    assert memory.physmap.io_read(0xE0000000, 4) == memory.physmap.port_read(0x600, 4)
+    counter.ask_device()
+    assert memory.physmap.port_read(0x600, 4) == 0xEE
+
+
+@pytest.mark.parametrize("mode", [0, 2, 3, 4])
+@pytest.mark.parametrize("reload", [1, 2, 3, 18, 1193, 1194, 0x10000])
+def test_the_8254_of_the_core_counts_as_the_model_does(time, mode, reload):
+    model, counter = Counter(), PassiveCounter(time)
+    port61 = PassiveCounter(time)
+    now = time.get_ns() * PIT_FREQ // 10 ** 9
+    s = model.s
+    s.mode, s.reload, s.counting = mode, reload, True
+    for e in (-1, 0, 1, 2, 3, 17, 18, 19, 600, 1192, 1193, 1194, 32768, 65535, 65536, 100_000, 1 << 40):
+        s.start = now - e
+        counter.count_8254(PIT_FREQ, s.start, reload, mode, 3, False, -1)
+        assert read(counter, 1) | read(counter, 1) << 8 == model.count(now)
+        counter.count_8254(PIT_FREQ, s.start, reload, mode, 1, False, -1)
+        assert read(counter, 1) == model.count(now) & 0xFF == read(counter, 1)
+        if mode != 4:
+            port61.port61(0x01, 0x10, 1, 0x20, counter)
+            assert read(port61, 1) & 0x2F == 0x01 | model.output(now) << 5
+
+
+def test_a_latched_count_is_read_once_low_byte_first(time):
+    counter = PassiveCounter(time)
+    counter.count_8254(PIT_FREQ, 0, 100, 2, 3, False, 0x1234)
+    assert (read(counter, 1), counter.flip_flop) == (0x34, (True, 0x1234))
+    assert (read(counter, 1), counter.flip_flop) == (0x12, (False, -1))
+    assert read(counter, 1) <= 100
+    counter.count_8254(PIT_FREQ, 0, 100, 2, 2, False, 0x1234)
+    assert (read(counter, 1), counter.flip_flop) == (0x12, (False, -1))
+
+
+def test_port_61h_toggles_with_time():
+    time = GuestTime()
+    time.enable()
+    counter = PassiveCounter(time)
+    counter.port61(0x21, 0x10, 1000)
+    seen = set()
+    while len(seen) < 2:
+        seen.add(read(counter, 1))
+    assert seen == {0x21, 0x31}
