@@ -36,7 +36,20 @@ def run(arguments):
             log.cpu_set_log(log.cpu_str_to_log_mask(parse.log_items))
     config = options.machine_config(parse)
     from qemu_py.machine.machine import Machine
-    return Machine(config).run()
+    machine = Machine(config)
+    if parse.display == "curses":
+        add_terminal(machine)
+    return machine.run()
+
+
+def add_terminal(machine):
+    """The guest's screen in our terminal."""
+    from qemu_py.control.terminal_display import TerminalDisplay
+    try:
+        machine.add_chardev(TerminalDisplay(machine))
+    except BaseException:
+        machine.close()
+        raise
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Parse:
     data_dirs: list = field(default_factory=list)
     drives: list = field(default_factory=list)          # DriveOptions
     nographic: bool = False
+    display: str = None                 # None: not asked for; machine_config() chooses
     log_items: str = ""
     log_file: str = None
 
@@ -221,9 +222,23 @@ def opt_parallel(parse, text):
 
 def opt_display(parse, text):
     if text in ("help", "?"):
-        raise Quit("Available display backends:\nnone\n")
-    if text != "none":
-        raise UserError(f"-display {text}: this display is not available (there is: none)")
+        raise Quit("Available display backends:\nnone\ncurses              the guest's screen in the terminal\n")
+    if text not in ("none", "curses"):
+        raise UserError(f"-display {text}: this display is not available (there are: none, curses)")
+    parse.display = text
+
+
+def choose_display(parse, stdio_used):
+    """none or curses: as asked, else the terminal, when we have one and nothing else uses it."""
+    from qemu_py.backends.terminal import Terminal
+    if parse.display != "curses":
+        free = not (parse.display or parse.nographic or stdio_used or parse.settings.get("vga") == "none")
+        return "curses" if free and Terminal.is_ours() else "none"
+    if stdio_used:
+        raise UserError("-display curses: standard input and output are in use by another option")
+    if not Terminal.is_ours():
+        raise UserError("-display curses: standard input and output are no terminal")
+    return "curses"
 
 
 def opt_nographic(parse, text):
@@ -352,7 +367,8 @@ OPTIONS = (
     Option("parallel", "DEV", "a parallel port (up to 3), on the same devices (default: one on null)", opt_parallel),
     Option("debugcon", "DEV", "a debug console at port E9h, on the same devices", append_text("debugcons")),
     Option("monitor", "DEV", "none: there is no monitor yet", opt_monitor),
-    Option("display", "TYPE", "none: the guest's screen is not shown", opt_display),
+    Option("display", "TYPE", "none: the guest's screen is not shown; curses: in the terminal (Ctrl-A h tells its keys),"
+           " which is the default there when nothing else uses it", opt_display),
     Option("nographic", "", "no screen; the first serial port is stdio", opt_nographic),
     Option("vga", "TYPE", "display adapter: std or none", opt_vga),
     Option("device", "NAME[,PROP=VALUE...]", "add a device; help lists them, NAME,help its properties", opt_device),
@@ -420,6 +436,7 @@ def machine_config(parse):
         for texts, option in ((serials, "-serial"), (debugcons, "-debugcon"), (parse.parallels or ["null"], "-parallel")):
             opened.append([chardev_new(parse.chardevs.resolve(text, option), option, used) for text in texts])
         parse.chardevs.check_used()
+        parse.display = choose_display(parse, "stdio" in used)
     except BaseException:
         for chardev in sum(opened, []):
             if chardev is not None:

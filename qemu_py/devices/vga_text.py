@@ -74,13 +74,22 @@ def text_part(vga, part, columns, now):
     return dots[part.row * lines + part.scan, part.panning:part.panning + width]
 
 
-def screen_text(vga):
-    """The text screen: a string for each row, right-stripped; of a graphics mode, nothing."""
+def screen_cells(vga):
+    """(characters, attributes: rows x columns; the cursor's (column, row), or None) of a text screen; None: a graphics mode."""
     s, crtc = vga.s, vga.s.crtc
     if s.graphics[6] & 1 or vga.dispi.enabled:
-        return []
+        return None
     vga.mem.sync()
-    rows, columns = vertical_display_end(crtc) // ((crtc[0x09] & 0x1F) + 1) // (2 if crtc[0x09] & 0x80 else 1), crtc[0x01] + 1
+    lines = (crtc[0x09] & 0x1F) + 1
+    rows, columns = vertical_display_end(crtc) // lines // (2 if crtc[0x09] & 0x80 else 1), crtc[0x01] + 1
     counter = ((crtc[0x0C] << 8 | crtc[0x0D]) + np.arange(rows)[:, None] * 2 * crtc[0x13] + np.arange(columns)) & 0xFFFF
-    codes = planes(vga)[display_address(crtc, counter, np.zeros_like(counter)), 0]
-    return ["".join(GLYPHS[code] for code in row).rstrip() for row in codes]
+    cells = planes(vga)[display_address(crtc, counter, np.zeros_like(counter))]
+    covered = cursor_lines(crtc, lines)
+    y, x = np.nonzero(counter == (crtc[0x0E] << 8 | crtc[0x0F])) if covered.start < covered.stop else ((), ())
+    return cells[..., 0], cells[..., 1], (int(x[0]), int(y[0])) if len(x) else None
+
+
+def screen_text(vga):
+    """The text screen: a string for each row, right-stripped; of a graphics mode, nothing."""
+    cells = screen_cells(vga)
+    return [] if cells is None else ["".join(GLYPHS[code] for code in row).rstrip() for row in cells[0]]

@@ -1,0 +1,97 @@
+"""The terminal that we were started on, as a screen: raw mode, keys from it, output that never blocks; restored at the end."""
+import atexit
+import os
+import termios
+import tty
+
+from qemu_py.backends.terminal_cells import ENTER, LEAVE
+
+
+class Terminal:
+    """`fd_in`, `fd_out`: a terminal's descriptors."""
+
+    def __init__(self, fd_in=0, fd_out=1):
+        self.fd_in, self.fd_out = fd_in, fd_out
+        self.saved = None
+        self.own = None                 # our own descriptor of the terminal: only it does not block
+        self.pending = bytearray()      # output that it has not taken yet
+        self.main_loop = None
+        self.receive = None             # called with bytes
+        self.closed_by_peer = None      # the terminal is gone
+
+    @staticmethod
+    def is_ours():
+        """Are standard input and output a terminal?"""
+        try:
+            return os.isatty(0) and os.isatty(1)
+        except OSError:
+            return False
+
+    def size(self):
+        """(rows, columns)."""
+        try:
+            columns, rows = os.get_terminal_size(self.fd_out)
+        except OSError:
+            columns, rows = 0, 0
+        return rows or 24, columns or 80
+
+    def open(self, main_loop):
+        self.saved = termios.tcgetattr(self.fd_in)
+        atexit.register(self.close)
+        self.main_loop = main_loop
+        self.own = os.open(os.ttyname(self.fd_out), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        tty.setraw(self.fd_in, termios.TCSANOW)
+        main_loop.set_fd_handler(self.fd_in, self._readable)
+        self.write(ENTER.encode())
+
+    def _readable(self):
+        try:
+            data = os.read(self.fd_in, 4096)
+        except OSError:
+            data = b""
+        if data:
+            self.receive(data)
+        else:
+            self.main_loop.set_fd_handler(self.fd_in)
+            if self.closed_by_peer is not None:
+                self.closed_by_peer()
+
+    @property
+    def busy(self):
+        """Has it not taken yet what was written last?"""
+        return bool(self.pending)
+
+    def write(self, data):
+        self.pending += data
+        self._writable()
+
+    def _writable(self):
+        try:
+            while self.pending:
+                del self.pending[:os.write(self.own, self.pending[:16384])]
+        except BlockingIOError:
+            pass
+        except OSError:                 # it is gone
+            self.pending.clear()
+        self.main_loop.set_fd_handler(self.own, None, self._writable if self.pending else None)
+
+    def close(self):
+        """May be called twice."""
+        if self.saved is None:
+            return
+        saved, self.saved = self.saved, None
+        atexit.unregister(self.close)
+        for fd in (self.fd_in, self.own):
+            if fd is not None:
+                self.main_loop.set_fd_handler(fd)
+        try:
+            if self.own is not None:
+                os.set_blocking(self.own, True)
+                # A sequence that was cut in its middle ends here: CAN.
+                os.write(self.own, (b"\x18" if self.pending else b"") + LEAVE.encode())
+            termios.tcsetattr(self.fd_in, termios.TCSANOW, saved)
+        except (OSError, termios.error):
+            pass
+        if self.own is not None:
+            os.close(self.own)
+            self.own = None

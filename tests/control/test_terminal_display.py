@@ -1,0 +1,220 @@
+"""-display curses on a pseudo-terminal: the guest's screen, keys, and the terminal restored."""
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from qemu_py.backends.terminal import Terminal
+from qemu_py.control.terminal_display import TerminalDisplay
+from qemu_py.util.errors import UserError
+from tests.backends.small_terminal import SmallTerminal
+
+TEXT = 0xB8000
+
+
+class Shown:
+    """A machine that stands still, with its screen on a terminal whose other end is ours."""
+
+    def __init__(self, machine, rows=25, columns=80):
+        self.machine = machine
+        self.master, self.slave = os.openpty()
+        self.resize(rows, columns)
+        self.before = termios.tcgetattr(self.slave)
+        self.small = SmallTerminal(rows, columns)
+        self.quits = 0
+        machine.system_reset()
+        self.display = TerminalDisplay(machine, Terminal(self.slave, self.slave), {"COLORTERM": "truecolor"})
+        self.display.request_quit = self.quit
+        self.display.open(machine.main_loop)
+        self.display.say("")
+        self.draw()
+
+    def quit(self):
+        self.quits += 1
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.small = SmallTerminal(rows, columns)
+
+    def output(self):
+        text = b""
+        os.set_blocking(self.master, False)
+        while True:
+            if self.display.terminal.busy:
+                self.display.terminal._writable()
+            try:
+                text += os.read(self.master, 65536)
+            except BlockingIOError:
+                return text.decode()
+
+    def draw(self):
+        self.output_text = ""
+        self.display.draw()
+        self.output_text = self.output()
+        self.small.feed(self.output_text)
+
+    def put(self, address, data):
+        self.machine.memory.address_space_memory.write(address, data)
+
+    def outb(self, *pairs):
+        for port, value in pairs:
+            self.machine.memory.physmap.port_write(port, value)
+
+
+@pytest.fixture
+def shown(make_machine):
+    made = []
+
+    def make(*size):
+        machine = make_machine()
+        machine.main_loop.lock.acquire()
+        made.append(Shown(machine, *size))
+        return made[-1]
+    yield make
+    for each in made:
+        each.display.close()
+        each.machine.main_loop.lock.release()
+        os.close(each.master)
+        os.close(each.slave)
+
+
+def test_text_has_its_glyphs_and_colours(shown):
+    shown = shown()
+    shown.put(TEXT, b"H\x1ei\x1e\xc9\x4f\x01\x87")      # yellow on blue; a box's corner; a face that blinks
+    shown.draw()
+    assert shown.small.lines()[0] == "Hi╔☺"
+    assert shown.small.colors_at(0, 0) == (0xFFFF55, 0x0000AA, 0)
+    assert shown.small.colors_at(2, 0) == (0xFFFFFF, 0xAA0000, 0)
+    assert shown.small.colors_at(3, 0)[2] == 1
+
+
+def test_nothing_is_sent_while_nothing_changes(shown):
+    shown = shown()
+    shown.draw()
+    assert shown.output_text == ""
+    assert not shown.display.draw()
+
+
+def test_the_cursor_is_where_the_guest_has_it(shown):
+    shown = shown()
+    shown.outb((0x3D4, 0x0E), (0x3D5, 0), (0x3D4, 0x0F), (0x3D5, 85))
+    shown.draw()
+    assert shown.small.cursor == (5, 1) and shown.small.cursor_shown
+    shown.outb((0x3D4, 0x0A), (0x3D5, 0x20))            # off
+    shown.draw()
+    assert not shown.small.cursor_shown
+
+
+def test_a_small_terminal_follows_the_cursor(shown):
+    shown = shown()
+    shown.put(TEXT + 160 * 24, b"l\x07a\x07s\x07t\x07")
+    shown.outb((0x3D4, 0x0E), (0x3D5, 1920 >> 8), (0x3D4, 0x0F), (0x3D5, 1920 & 0xFF))
+    shown.resize(10, 40)
+    shown.draw()
+    assert shown.small.lines()[9] == "last"
+    assert shown.small.cursor == (0, 9)
+
+
+def test_a_graphics_mode_is_half_blocks(shown):
+    shown = shown()
+    shown.outb((0x1CE, 4), (0x3C0, 0x20))
+    for index, value in ((4, 0), (1, 320), (2, 200), (3, 32), (4, 0x41)):       # VBE, 320 x 200, 32 bits
+        shown.machine.memory.physmap.port_write(0x1CE, index, 2)
+        shown.machine.memory.physmap.port_write(0x1CF, value, 2)
+    shown.machine.vga.mem.vram.view[:320 * 200 * 4].view("<u4")[:] = 0x123456
+    shown.draw()
+    assert "▀" in shown.small.lines()[12]
+    assert shown.small.colors_at(40, 12) == (0x123456, 0x123456, 0)
+
+
+def test_keys_reach_the_guest_and_the_escape_key_does_not(shown):
+    shown = shown()
+    sent = []
+    shown.machine.inputs.key_handlers.append(lambda key, down: sent.append((key.name, down)))
+    shown.display.receive(b"A")
+    assert sent == [("shift", True), ("a", True)]
+    shown.display.receive(b"\x01x")
+    assert shown.quits == 1 and len(sent) == 2
+    shown.display.receive(b"\x01h")
+    shown.draw()
+    assert "Ctrl-Alt-Delete" in shown.small.lines()[24]
+    shown.display.receive(b"\x01\x01")
+    assert [key.name for _, key, down in shown.machine.inputs.events if down] == ["ctrl", "a"]
+
+
+def test_a_lone_escape_key(shown):
+    shown = shown()
+    sent = []
+    shown.machine.inputs.key_handlers.append(lambda key, down: sent.append(key.name))
+    shown.display.receive(b"\x1b")
+    assert sent == [] and shown.display.esc_timer.pending
+    shown.display.esc_timeout()
+    assert sent == ["esc"]
+
+
+def test_the_terminal_is_restored(shown):
+    shown = shown()
+    assert not termios.tcgetattr(shown.slave)[3] & (termios.ECHO | termios.ICANON | termios.ISIG)
+    assert shown.small.modes[1049]
+    shown.display.close()
+    shown.small.feed(shown.output())
+    assert termios.tcgetattr(shown.slave) == shown.before
+    assert not shown.small.modes[1049] and shown.small.modes[25]
+
+
+def test_there_is_no_display_without_an_adapter(make_machine):
+    with pytest.raises(UserError, match="no display adapter"):
+        TerminalDisplay(make_machine(vga="none"))
+
+
+def run_in_terminal(directory, *arguments):
+    """(process, master, what the terminal's modes were before)."""
+    from tests.boot.kernels import elf
+    (directory / "kernel").write_bytes(elf(b"\xf4\xeb\xfd"))
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    process = subprocess.Popen([sys.executable, "-m", "qemu_py", "-m", "16", "-kernel", str(directory / "kernel"), *arguments],
+                               stdin=slave, stdout=slave, stderr=subprocess.PIPE, start_new_session=True)
+    return process, master, slave, before
+
+
+def read_until(master, text):
+    data = b""
+    while text not in data:
+        data += os.read(master, 4096)
+    return data
+
+
+@pytest.mark.parametrize("how", ["escape key", signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_the_command_shows_the_screen_and_restores_the_terminal(tmp_path, how):
+    pytest.importorskip("qemu_py._core.cpu_face", reason="the CPU is not built")
+    process, master, slave, before = run_in_terminal(tmp_path)
+    try:
+        read_until(master, b"Ctrl-A h: help")
+        if how == "escape key":
+            os.write(master, b"\x01x")
+        else:
+            process.send_signal(how)
+        read_until(master, b"\x1b[?1049l")
+        assert process.wait(60) == 0
+        assert termios.tcgetattr(slave) == before
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["-serial", "stdio"], "in use by another option"), ([], "no terminal")])
+def test_what_cannot_be_shown_is_told(tmp_path, arguments, message):
+    result = subprocess.run([sys.executable, "-m", "qemu_py", "-display", "curses", *arguments], stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert message in result.stderr and result.stderr.count("\n") == 1
