@@ -21,11 +21,17 @@ class Terminal:
 
     @staticmethod
     def is_ours():
-        """Are standard input and output a terminal?"""
+        """Are standard input and output a terminal, and do we run in its foreground? (In the background, raw mode
+        would stop us by SIGTTOU.)"""
         try:
-            return os.isatty(0) and os.isatty(1)
+            if not (os.isatty(0) and os.isatty(1)):
+                return False
         except OSError:
             return False
+        try:
+            return os.tcgetpgrp(0) == os.getpgrp()
+        except OSError:                 # not the terminal that controls us: there is no background
+            return True
 
     def size(self):
         """(rows, columns)."""

@@ -218,3 +218,22 @@ def test_what_cannot_be_shown_is_told(tmp_path, arguments, message):
                             capture_output=True, text=True, timeout=60)
     assert result.returncode == 1
     assert message in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_a_command_in_the_background_leaves_the_terminal_alone():
+    """`timeout qemu-py ...` and `qemu-py ... &` are not stopped by SIGTTOU."""
+    script = ("import os, sys\n"
+              "from qemu_py.backends.terminal import Terminal\n"
+              "foreground = Terminal.is_ours()\n"
+              "child = os.fork()\n"
+              "if not child:\n"
+              "    os.setpgid(0, 0)\n"
+              "    os._exit(Terminal.is_ours())\n"
+              "background = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+              "print(foreground, bool(background))\n")
+    pid, master = pty.fork()
+    if not pid:
+        os.execv(sys.executable, [sys.executable, "-c", script])
+    assert b"True False" in read_until(master, b"\n")
+    os.waitpid(pid, 0)
+    os.close(master)
