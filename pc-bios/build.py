@@ -1,11 +1,14 @@
 """Build the firmware images from their sources: python pc-bios/build.py [--check].
 
---check compares with what is committed instead of writing it; status 1 where they differ. Needs nasm.
+--check compares with what is committed instead of writing it; status 1 where they differ. Needs nasm, and gcc and
+binutils for the BIOS.
 """
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from bios_build import bios
 
 HERE = Path(__file__).resolve().parent
 ROMS = HERE.parent / "qemu_py" / "machine" / "roms"
@@ -29,7 +32,7 @@ def option_rom(source):
     return bytes(image)
 
 
-IMAGES = {"linuxboot.bin": lambda: option_rom(HERE / "linuxboot.asm")}
+IMAGES = {"linuxboot.bin": lambda: option_rom(HERE / "linuxboot.asm"), "bios.bin": bios}
 
 
 def main(arguments):

@@ -1,0 +1,57 @@
+/* Types and the ways to reach ports, memory of other segments, and the caller's registers. */
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+/* As entry.asm lays them: `handler` and the caller's IP, CS, flags are copies, but for DS and the flags. */
+struct regs {
+    u16 ds, es, fs, gs;
+    union { u32 edi; u16 di; };
+    union { u32 esi; u16 si; };
+    u32 ebp, unused;
+    union { u32 ebx; u16 bx; struct { u8 bl, bh; }; };
+    union { u32 edx; u16 dx; struct { u8 dl, dh; }; };
+    union { u32 ecx; u16 cx; struct { u8 cl, ch; }; };
+    union { u32 eax; u16 ax; struct { u8 al, ah; }; };
+    u16 ip, cs, flags, pad, pad2[2];
+};
+#define CF 0x0001
+#define ZF 0x0040
+#define IF 0x0200
+
+static inline void outb(u16 port, u8 v) { asm volatile("outb %0, %1" : : "a"(v), "d"(port)); }
+static inline void outw(u16 port, u16 v) { asm volatile("outw %0, %1" : : "a"(v), "d"(port)); }
+static inline void outl(u16 port, u32 v) { asm volatile("outl %0, %1" : : "a"(v), "d"(port)); }
+static inline u8 inb(u16 port) { u8 v; asm volatile("inb %1, %0" : "=a"(v) : "d"(port)); return v; }
+static inline u16 inw(u16 port) { u16 v; asm volatile("inw %1, %0" : "=a"(v) : "d"(port)); return v; }
+static inline u32 inl(u16 port) { u32 v; asm volatile("inl %1, %0" : "=a"(v) : "d"(port)); return v; }
+static inline void sti(void) { asm volatile("sti" : : : "memory"); }
+static inline void cli(void) { asm volatile("cli" : : : "memory"); }
+
+#define PEEK(name, type, insn, con) \
+    static inline type name(u16 seg, u32 off) { type v; \
+        asm volatile("movw %1, %%fs; " insn " %%fs:(%2), %0" : "=" con(v) : "rm"(seg), "r"(off) : "memory"); return v; }
+#define POKE(name, type, insn, con) \
+    static inline void name(u16 seg, u32 off, type v) { \
+        asm volatile("movw %1, %%fs; " insn " %0, %%fs:(%2)" : : con(v), "rm"(seg), "r"(off) : "memory"); }
+PEEK(peekb, u8, "movb", "q") PEEK(peekw, u16, "movw", "r") PEEK(peekl, u32, "movl", "r")
+POKE(pokeb, u8, "movb", "q") POKE(pokew, u16, "movw", "r") POKE(pokel, u32, "movl", "r")
+
+#define BDA 0x40
+#define EBDA 0x9FC0
+
+static inline void carry(struct regs *r, int set) { r->flags = set ? r->flags | CF : r->flags & ~CF; }
+
+void call_regs(u16 segment, u16 offset, struct regs *r, int flags_pushed);
+void copy_flat(u32 to, u32 from, u32 bytes);
+u8 cmos(u8 index);
+void print(const char *text);
+void say(const char *text);
+void call_int(u8 number, struct regs *r);
+void disk_init(void);
+void pci_init(void);
+void keyboard_init(void);
+void option_roms(void);
+extern int has_pci;
+u32 memory_below_4g(void);

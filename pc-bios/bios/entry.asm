@@ -1,0 +1,310 @@
+; The BIOS segment: reset, the services' way into C, and the AT's fixed places.
+;
+; Code, data and stack are one segment, F000h: on `pc` POST makes it RAM through the 440FX's PAM registers, on
+; `isapc` it is RAM from the beginning. The C files are gcc -m16, so segments are never mixed and a pointer is an offset.
+
+bits 16
+extern post, handle_09, handle_10, handle_11, handle_12, handle_13, handle_14, handle_15, handle_16, handle_17
+extern handle_18, handle_19, handle_1a, handle_irq
+global call_regs, copy_flat, entry_table, dummy_iret, stack_level
+
+PAM0_ADDRESS equ 80000058h              ; 59h, the 440FX's PAM0, is in this dword
+STACK_TOP equ 0E000h
+LEVEL equ 600h                          ; of stack, for a service that interrupts a service
+
+section .text16
+; struct regs of bios.h lies on our stack while a service runs.
+service:                                ; the caller's stack: [DS], handler, IP, CS, flags
+        cli
+        cld
+        push ds
+        push cs
+        pop ds
+        mov [entry_eax], eax
+        mov [entry_esp], esp
+        mov [entry_ss], ss
+        mov ax, ss
+        cmp ax, 0F000h
+        je .nested
+        mov ax, cs
+        mov ss, ax
+        mov esp, [stack_level]
+        mov eax, LEVEL
+        sub [stack_level], eax
+        jmp .room
+.nested:
+        movzx esp, sp
+        xor eax, eax
+.room:  push eax                        ; to give back
+        push dword [entry_ss]
+        push dword [entry_esp]
+        mov eax, [entry_eax]
+        sub esp, 12
+        pushad
+        push gs
+        push fs
+        push es
+        push word 0
+        mov fs, [entry_ss]
+        mov bx, [entry_esp]
+        mov ax, [fs:bx]                 ; DS
+        mov [esp], ax
+        mov ax, [fs:bx + 4]             ; IP, CS, flags
+        mov [esp + 40], ax
+        mov ax, [fs:bx + 6]
+        mov [esp + 42], ax
+        mov ax, [fs:bx + 8]
+        mov [esp + 44], ax
+        movzx ebx, word [fs:bx + 2]
+        push ds
+        pop es
+        mov eax, esp
+        call dword ebx
+        cli
+        mov fs, [esp + 56]
+        mov bx, [esp + 52]
+        mov ax, [esp]
+        mov [fs:bx], ax
+        mov ax, [esp + 44]
+        mov [fs:bx + 8], ax
+        add sp, 2
+        pop es
+        pop fs
+        pop gs
+        popad
+        add esp, 12
+        mov [entry_eax], eax
+        pop dword [entry_esp]
+        pop dword [entry_ss]
+        pop eax
+        add [stack_level], eax
+        mov eax, [entry_eax]
+        mov ss, [entry_ss]
+        mov esp, [entry_esp]
+        pop ds
+        add sp, 2
+        iret
+
+%macro SERVICE 1
+entry_%1:
+        push word handle_%1
+        jmp service
+%endmacro
+        SERVICE 09
+        SERVICE 10
+        SERVICE 11
+        SERVICE 12
+        SERVICE 13
+        SERVICE 14
+        SERVICE 15
+        SERVICE 16
+        SERVICE 17
+        SERVICE 18
+        SERVICE 19
+        SERVICE 1a
+        SERVICE irq
+
+; IRQ 0: the tick count, which is cleared at midnight, and INT 1Ch. On the interrupted program's stack.
+entry_08:
+        push eax
+        push ds
+        mov ax, 40h
+        mov ds, ax
+        mov eax, [6Ch]
+        inc eax
+        cmp eax, 1800B0h
+        jb .same_day
+        xor eax, eax
+        inc byte [70h]
+.same_day:
+        mov [6Ch], eax
+        int 1Ch
+        mov al, 20h
+        out 20h, al
+        pop ds
+        pop eax
+        iret
+
+entry_75:                               ; FERR#, as the 8088's coprocessor raised NMI
+        push ax
+        xor al, al
+        out 0F0h, al
+        mov al, 20h
+        out 0A0h, al
+        out 20h, al
+        pop ax
+        int 2
+        iret
+
+dummy_iret:
+        iret
+
+; void call_regs(u16 segment, u16 offset, struct regs *, int flags_pushed): a far routine of anybody's; registers in and out.
+call_regs:
+        pushad
+        push ecx
+        mov [call_to], dx
+        mov [call_to + 2], ax
+        mov edx, [esp + 40]
+        mov esi, ecx
+        test edx, edx
+        jz .far
+        pushf
+.far:   push cs
+        push word .back
+        push word [call_to + 2]
+        push word [call_to]
+        mov es, [esi + 2]
+        mov edi, [esi + 8]
+        mov ebp, [esi + 16]
+        mov ebx, [esi + 24]
+        mov edx, [esi + 28]
+        mov ecx, [esi + 32]
+        mov eax, [esi + 36]
+        push word [esi]
+        mov esi, [esi + 12]
+        pop ds
+        retf
+.back:  push ds
+        pushf
+        cli
+        push cs
+        pop ds
+        mov [entry_eax], esi
+        movzx esp, sp
+        mov esi, [esp + 4]
+        mov [esi + 2], es
+        mov [esi + 8], edi
+        mov [esi + 16], ebp
+        mov [esi + 24], ebx
+        mov [esi + 28], edx
+        mov [esi + 32], ecx
+        mov [esi + 36], eax
+        mov eax, [entry_eax]
+        mov [esi + 12], eax
+        pop ax
+        mov [esi + 44], ax
+        pop ax
+        mov [esi], ax
+        push cs
+        pop es
+        cld
+        pop ecx
+        popad
+        o32 ret
+
+; void copy_flat(u32 to, u32 from, u32 bytes): anywhere in 4 GiB, through protected mode.
+copy_flat:
+        pushad
+        pushf
+        cli
+        mov edi, eax
+        mov esi, edx
+        o32 lgdt [gdt_pointer]
+        mov eax, cr0
+        or al, 1
+        mov cr0, eax
+        jmp .on
+.on:    mov ax, 8
+        mov ds, ax
+        mov es, ax
+        cld
+        a32 rep movsb
+        mov ax, 16                      ; limits of real mode
+        mov ds, ax
+        mov es, ax
+        mov eax, cr0
+        and al, 0FEh
+        mov cr0, eax
+        jmp 0F000h:.off
+.off:   push cs
+        pop ds
+        push cs
+        pop es
+        popf
+        popad
+        o32 ret
+align 8
+gdt:    dq 0, 00CF93000000FFFFh, 000093000000FFFFh
+gdt_pointer: dw 23
+        dd 0F0000h + gdt
+
+align 4
+entry_table:                            ; vector, offset; ends with FFFFh
+        dw 08h, entry_08, 09h, entry_09, 10h, entry_10, 11h, entry_11, 12h, entry_12, 13h, entry_13, 14h, entry_14
+        dw 15h, entry_15, 16h, entry_16, 17h, entry_17, 18h, entry_18, 19h, entry_19, 1Ah, entry_1a
+        dw 75h, entry_75, 0FFFFh
+global entry_irq_offset
+entry_irq_offset: dw entry_irq
+
+section .data16
+align 4
+entry_eax: dd 0
+entry_esp: dd 0
+entry_ss: dd 0
+stack_level: dd STACK_TOP
+call_to: dd 0
+
+section .fixed                          ; from F000:E000 on
+        times 5Bh db 0FFh
+reset:  cli
+        cld
+        mov eax, PAM0_ADDRESS
+        mov dx, 0CF8h
+        out dx, eax
+        mov dx, 0CFCh
+        in eax, dx
+        mov ebx, eax
+        mov eax, 80000000h              ; is there a 440FX?
+        mov dx, 0CF8h
+        out dx, eax
+        mov dx, 0CFCh
+        in eax, dx
+        cmp eax, 12378086h
+        jne .shadowed
+        mov eax, PAM0_ADDRESS
+        mov dx, 0CF8h
+        out dx, eax
+        mov dx, 0CFDh
+        mov al, 30h                     ; F0000h-FFFFFh: reads and writes of RAM
+        o32 lgdt [cs:rom_gdt_pointer]
+        mov ecx, cr0
+        or cl, 1
+        mov cr0, ecx
+        jmp dword 24:0FFFF0000h + .on
+bits 32
+.on:    mov cx, 8
+        mov ds, ecx
+        mov es, ecx
+        out dx, al
+        mov esi, 0FFFF0000h
+        mov edi, 0F0000h
+        mov ecx, 4000h
+        rep movsd
+        mov ax, 16
+        mov ds, eax
+        mov es, eax
+        jmp 32:.rm
+bits 16
+.rm:    mov eax, cr0
+        and al, 0FEh
+        mov cr0, eax
+        jmp 0F000h:.shadowed
+.shadowed:
+        mov ax, 0F000h
+        mov ds, ax
+        mov es, ax
+        mov ss, ax
+        mov esp, STACK_TOP
+        mov dword [stack_level], STACK_TOP - LEVEL
+        call dword post
+        cli
+        hlt
+align 8
+rom_gdt: dq 0, 00CF93000000FFFFh, 000093000000FFFFh, 00CF9B000000FFFFh
+        dq 00009B0F0000FFFFh
+rom_gdt_pointer: dw 39
+        dd 0FFFF0000h + rom_gdt
+        times 1FF0h - ($ - $$) db 0FFh
+        jmp 0F000h:reset
+        db "01/01/26", 0, 0FCh, 0

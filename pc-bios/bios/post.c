@@ -1,0 +1,128 @@
+/* Power-on self test: chips, interrupt table, BIOS data area, then drives, option ROMs and the start. */
+#include "bios.h"
+
+extern u16 entry_table[], entry_irq_offset;
+void dummy_iret(void);
+int has_pci;
+
+u8 cmos(u8 index) { outb(0x70, index); return inb(0x71); }
+
+/* The debug console, then the screen. */
+void say(const char *text) { while (*text) outb(0x402, *text++); }
+
+void print(const char *text)
+{
+    say(text);
+    for (; *text; text++) {
+        struct regs r = { .eax = 0x0E00 | (u8) *text, .ebx = 7 };
+        call_int(0x10, &r);
+    }
+}
+
+void call_int(u8 number, struct regs *r)
+{
+    call_regs(peekw(0, 4 * number + 2), peekw(0, 4 * number), r, 1);
+}
+
+/* 34h: 64 KiB units above 16 MiB; 30h: KiB above 1 MiB. */
+u32 memory_below_4g(void)
+{
+    u32 high = cmos(0x34) | cmos(0x35) << 8;
+    if (high)
+        return (high << 16) + (16 << 20);
+    return ((cmos(0x30) | cmos(0x31) << 8) << 10) + (1 << 20);
+}
+
+static void vectors(void)
+{
+    for (int n = 0; n < 0x78; n++) {
+        int irq = (n >= 8 && n < 0x10) || n >= 0x70;
+        pokew(0, 4 * n, irq ? entry_irq_offset : (u16) (u32) dummy_iret);
+        pokew(0, 4 * n + 2, 0xF000);
+    }
+    for (int n = 0x78; n < 0x100; n++)
+        pokel(0, 4 * n, 0);
+    for (u16 *p = entry_table; *p != 0xFFFF; p += 2)
+        pokew(0, 4 * *p, p[1]);
+    /* 1Dh-1Fh are pointers to tables: those of the VGA BIOS come with it. */
+    pokel(0, 4 * 0x1D, 0);
+    pokel(0, 4 * 0x1E, 0);
+    pokel(0, 4 * 0x1F, 0);
+}
+
+static void chips(void)
+{
+    static const u16 writes[] = {
+        0x20, 0x11, 0x21, 0x08, 0x21, 0x04, 0x21, 0x01, 0xA0, 0x11, 0xA1, 0x70, 0xA1, 0x02, 0xA1, 0x01,
+        0x21, 0xB8, 0xA1, 0x8F,                     /* timer, keyboard, cascade, diskette; clock, FPU, disk */
+        0x43, 0x34, 0x40, 0, 0x40, 0, 0x43, 0x54, 0x41, 18,
+        0xD6, 0xC0, 0xD4, 0x00 };
+    for (unsigned n = 0; n < sizeof writes / 2; n += 2)
+        outb(writes[n], writes[n + 1]);
+    outb(0x92, inb(0x92) & 0xFE | 2);               /* A20 */
+    outb(0x21, 0xB8);
+    outb(0xA1, 0x8E);
+}
+
+static void data_area(void)
+{
+    static const u16 com[] = { 0x3F8, 0x2F8, 0x3E8, 0x2E8 };
+    static const u16 lpt[] = { 0x378, 0x278, 0x3BC };
+    int serials = 0, printers = 0;
+    for (int n = 0; n < 0x100; n += 2)
+        pokew(BDA, n, 0);
+    for (int n = 0; n < 4; n++) {
+        outb(com[n] + 1, 0x02);                     /* of IER four bits stay, of nothing all or none */
+        if (inb(com[n] + 1) == 2 && inb(com[n] + 2) != 0xFF) {
+            outb(com[n] + 1, 0);
+            pokeb(BDA, 0x7C + serials, 10);
+            pokew(BDA, 2 * serials++, com[n]);
+        }
+    }
+    for (int n = 0; n < 3; n++) {
+        outb(lpt[n], 0xAA);
+        if (inb(lpt[n]) == 0xAA) {
+            pokeb(BDA, 0x78 + printers, 20);
+            pokew(BDA, 8 + 2 * printers++, lpt[n]);
+        }
+    }
+    pokew(BDA, 0x0E, EBDA);
+    for (int n = 0; n < 0x400; n += 2)
+        pokew(EBDA, n, 0);
+    pokew(EBDA, 0, 1);
+    pokew(BDA, 0x13, EBDA >> 6);
+    pokew(BDA, 0x10, 0x0020 | cmos(0x14) & 0xC7 | serials << 9 | printers << 14);
+}
+
+/* Ticks since midnight from the clock chip. */
+static u32 bcd(u8 v) { return (v >> 4) * 10 + (v & 15); }
+
+static void tick_count(void)
+{
+    outb(0x70, 0x0B);
+    outb(0x71, 0x02);                               /* 24 hours, BCD */
+    u32 seconds = (bcd(cmos(4)) * 60 + bcd(cmos(2))) * 60 + bcd(cmos(0));
+    pokel(BDA, 0x6C, seconds * 18 + seconds / 5 + seconds / 154);
+}
+
+void post(void)
+{
+    outl(0xCF8, 0x80000000);
+    has_pci = inl(0xCFC) == 0x12378086;
+    chips();
+    vectors();
+    data_area();
+    tick_count();
+    say("qemu_py BIOS\n");
+    if (has_pci)
+        pci_init();
+    keyboard_init();
+    option_roms();
+    struct regs mode = { .eax = 0x0003 };           /* a VGA BIOS leaves the choice of a mode to us */
+    call_int(0x10, &mode);
+    print("qemu_py BIOS\r\n\r\n");
+    disk_init();
+    sti();
+    struct regs r = { 0 };
+    call_int(0x19, &r);
+}
