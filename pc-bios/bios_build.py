@@ -5,6 +5,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent / "bios"
 TOOLS = ("nasm", "gcc", "ld", "objcopy")
+COMPILER = "12.2.0"                     # the gcc of the committed image: another makes other bytes
 CFLAGS = ["-m16", "-march=i386", "-Os", "-std=gnu11", "-ffreestanding", "-fno-pic", "-fno-pie", "-mregparm=3",
           "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-toplevel-reorder", "-fomit-frame-pointer",
           "-fno-jump-tables", "-fno-builtin", "-fcf-protection=none", "-fno-strict-aliasing", "-fno-ident", "-fno-common",

@@ -2,6 +2,9 @@
 ;
 ; Code, data and stack are one segment, F000h: on `pc` POST makes it RAM through the 440FX's PAM registers, on
 ; `isapc` it is RAM from the beginning. The C files are gcc -m16, so segments are never mixed and a pointer is an offset.
+;
+; Not there yet: diskettes, CD-ROMs, boot order and menu, fw_cfg's tables (ACPI, SMBIOS, PIR, MP), genroms and BEV
+; (so -kernel needs the direct way), PCI BIOS and BIOS32, APM, the mouse, alarms, CMOS shutdown codes, keyboard lights.
 
 bits 16
 extern post, handle_09, handle_10, handle_11, handle_12, handle_13, handle_14, handle_15, handle_16, handle_17

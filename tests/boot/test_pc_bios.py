@@ -9,11 +9,17 @@ import pytest
 from qemu_py.machine.linux_boot import ROM_PATH
 
 BUILD = Path(__file__).resolve().parents[2] / "pc-bios" / "build.py"
+sys.path.insert(0, str(BUILD.parent))
+import bios_build                       # noqa: E402
 
 
 def test_the_images_rebuild_to_the_same_bytes():
-    if shutil.which("nasm") is None:
-        pytest.skip("nasm is missing")
+    for tool in bios_build.TOOLS:
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is missing")
+    version = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True).stdout.strip()
+    if version != bios_build.COMPILER:
+        pytest.skip(f"gcc is {version}; the committed image is from {bios_build.COMPILER}")
     run = subprocess.run([sys.executable, str(BUILD), "--check"], capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
 

@@ -1,0 +1,116 @@
+"""Our own BIOS (pc-bios/bios) starts a disk; its services answer a boot sector as Ralf Brown's list says."""
+from pathlib import Path
+
+import pytest
+
+from qemu_py.machine.linux_boot import ROM_PATH
+from tests.guest import asm
+from tests.machines import EXIT, Capture
+
+BIOS = str(Path(ROM_PATH).with_name("bios.bin"))
+LIMIT = 120                             # seconds, for a very slow host
+START = "xor ax, ax; mov ds, ax; mov es, ax; mov ss, ax; mov sp, 0x7C00;"
+END = """
+    mov al, 1; out 0xF4, al; hlt
+putw: push ax; mov al, ah; call puth; pop ax
+puth: push ax; shr al, 4; call nibble; pop ax; and al, 15
+nibble: add al, 48; cmp al, 57; jbe putc; add al, 7
+putc: out 0xE9, al; ret
+"""
+
+
+@pytest.fixture(params=["pc", "isapc"])
+def run(request, make_machine, tmp_path):
+    """Boot a disk with this code in its first sector and a text in each other; what it said at port E9h."""
+    from qemu_py.machine.drives import simple_drive
+
+    def run(code, size=4 << 20, ram_size=64 << 20, do=None):
+        path, console = tmp_path / "disk.img", Capture()
+        sector = asm(START + code + END, 0x7C00, 16)
+        assert len(sector) <= 510
+        image = bytearray(size)
+        for n in range(1, min(size // 512, 2048)):
+            image[512 * n:512 * n + 8] = b"<%06d>" % n
+        image[:len(sector)] = sector
+        image[510:512] = b"\x55\xaa"
+        path.write_bytes(image)
+        machine = make_machine(machine=request.param, bios=BIOS, devices=EXIT, debugcons=[console], ram_size=ram_size,
+                               drives=[simple_drive("-hda", str(path), "ide", 0)])
+        machine.clocks.rt.timer(lambda: machine.request_exit(99)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)
+        if do is not None:
+            do(machine)
+        assert machine.run() == 3, (bytes(console.data), machine.vga.screen_text())
+        run.machine, run.image = machine, path
+        return console.data.decode("latin1")
+    return run
+
+
+def test_the_boot_sector_gets_the_drive_and_interrupts(run):
+    assert run("mov al, dl; call puth; pushf; pop ax; and ah, 2; mov al, ah; call puth;") == "8002"
+
+
+def test_a_sector_by_cylinder_head_and_sector(run):
+    geometry = "push dx; mov ah, 8; int 0x13; pop dx; mov al, cl; and al, 63; call puth;"
+    said = run(geometry + """
+        mov ax, 0x0202; mov bx, 0x8000; mov cx, 0x0003; mov dx, 0x0180; int 0x13; jc bad
+        call puth; mov si, 0x8000; mov cx, 8; a: lodsb; call putc; loop a
+        mov si, 0x8200; mov cx, 8; b: lodsb; call putc; loop b
+        bad:""")
+    spt = int(said[:2], 16)
+    assert said[2:] == f"02<{spt + 2:06}><{spt + 3:06}>"
+
+
+def test_a_packet_reads_and_writes(run):
+    packet = "mov dword ptr [0x7000], 0x10010; mov dword ptr [0x7004], 0x8000; mov dword ptr [0x700C], 0;"
+    said = run(packet + """
+        mov dl, 0x80; mov si, 0x7000; mov dword ptr [0x7008], 1999; mov ah, 0x42; int 0x13; jc bad
+        mov si, 0x8000; mov cx, 8; a: lodsb; call putc; loop a
+        mov si, 0x7000; mov dword ptr [0x7008], 5; mov ax, 0x4300; int 0x13; jc bad
+        mov dword ptr [0x7008], 8192; mov ah, 0x42; int 0x13; jnc bad; mov al, ah; call puth
+        bad:""")
+    assert said == "<001999>01"
+    assert run.image.read_bytes()[5 * 512:5 * 512 + 8] == b"<001999>"
+
+
+def test_extensions_and_what_is_no_drive(run):
+    assert run("""
+        mov ah, 0x41; mov bx, 0x55AA; mov dl, 0x80; int 0x13; jc bad; mov ax, bx; call putw; mov ax, cx; call putw
+        mov ah, 0x41; mov bx, 0x55AA; mov dl, 0x81; int 0x13; jnc bad; mov al, ah; call puth
+        mov word ptr [0x7000], 26; mov si, 0x7000; mov dl, 0x80; mov ah, 0x48; int 0x13; jc bad; mov ax, [0x7010]; call putw
+        bad:""") == "AA550001012000"
+
+
+def test_the_memory_map(run):
+    said = run("""
+        xor ebx, ebx
+        next: mov eax, 0xE820; mov edx, 0x534D4150; mov ecx, 20; mov di, 0x7000; int 0x15; jc done
+        mov ax, [0x7012+0]; mov eax, [0x7000]; shr eax, 16; call putw; mov ax, [0x7000]; call putw; mov ax, [0x700A]; call putw
+        mov ax, [0x7008]; call putw; mov ax, [0x7010]; call puth
+        test ebx, ebx; jnz next
+        done: int 0x12; call putw; mov ax, 0xE801; int 0x15; call putw; mov ax, bx; call putw; mov ah, 0x88; int 0x15; call putw""")
+    assert said == ("000000000009FC0001" "0009FC000000040002" "000F00000001000002" "0010000003F0000001" "FFFC00000004000002"
+                    "027F" "3C00" "0300" "FC00")
+
+
+def test_the_clock_ticks(run):
+    assert run("mov ah, 0; int 0x1A; mov bx, dx; wait1: mov ah, 0; int 0x1A; cmp dx, bx; je wait1; mov al, 84; call putc;") == "T"
+
+
+def test_extended_memory_is_moved(run):
+    assert run("""
+        cld; mov di, 0x7000; mov cx, 24; xor ax, ax; rep stosw
+        mov dword ptr [0x7010], 0x7C00FFFF; mov dword ptr [0x7014], 0x9300; mov dword ptr [0x7018], 0xFFFF
+        mov byte ptr [0x701C], 0x20; mov byte ptr [0x701D], 0x93; mov si, 0x7000; mov cx, 256; mov ah, 0x87; int 0x15; jc bad
+        mov dword ptr [0x7010], 0xFFFF; mov byte ptr [0x7014], 0x20; mov dword ptr [0x7018], 0x8000FFFF
+        mov byte ptr [0x701C], 0; mov si, 0x7000; mov cx, 256; mov ah, 0x87; int 0x15; jc bad
+        mov ax, [0x81FE]; call putw
+        bad:""") == "AA55"
+
+
+def test_keys_come_with_their_scan_codes(run):
+    def keys(machine):
+        machine.clocks.vm.timer(lambda: machine.inputs.send_keys("shift-q")).mod_ns(10 ** 9)
+        machine.clocks.vm.timer(lambda: machine.inputs.send_keys("f1")).mod_ns(2 * 10 ** 9)
+        machine.clocks.vm.timer(lambda: machine.inputs.send_keys("ctrl-c")).mod_ns(3 * 10 ** 9)
+    code = "mov ah, 1; int 0x16; jnz bad; mov cx, 3; k: mov ah, 0; int 0x16; call putw; loop k; bad:"
+    assert run(code, do=keys) == "10513B002E03"
