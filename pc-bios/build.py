@@ -1,13 +1,14 @@
 """Build the firmware images from their sources: python pc-bios/build.py [--check].
 
---check compares with what is committed instead of writing it; status 1 where they differ. Needs nasm, and gcc and
-binutils for the BIOS.
+--check compares with what is committed instead of writing it; status 1 where they differ. Needs nasm, gcc and binutils.
+What gcc makes is compared only where its version is the one that made the image.
 """
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import demo_image
 from bios_build import bios
 
 HERE = Path(__file__).resolve().parent
@@ -32,12 +33,20 @@ def option_rom(source):
     return bytes(image)
 
 
-IMAGES = {"linuxboot.bin": lambda: option_rom(HERE / "linuxboot.asm"), "bios.bin": bios}
+IMAGES = {"linuxboot.bin": lambda: option_rom(HERE / "linuxboot.asm"), "bios.bin": bios,
+          "demo.img": demo_image.demo_image}
+BUILT_WITH = {"demo.img": demo_image}   # modules that note their tools' versions
 
 
 def main(arguments):
     different = []
     for name, build in IMAGES.items():
+        module = BUILT_WITH.get(name)
+        if module is not None and "--check" not in arguments:
+            module.BUILT_WITH.write_text(module.tools())
+        elif module is not None and module.BUILT_WITH.read_text() != module.tools():
+            print(f"{name} is not compared: it was built with other versions ({module.BUILT_WITH.relative_to(HERE)})")
+            continue
         image, path = build(), ROMS / name
         if "--check" not in arguments:
             path.write_bytes(image)
