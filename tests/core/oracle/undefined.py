@@ -72,6 +72,20 @@ WRAPPING = {
 }
 
 
+def host_vendor():
+    """CPUID's vendor string of the host, as Linux gives it; "" where it does not."""
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next((line.split(":")[1].strip() for line in lines if line.startswith("vendor_id")), "")
+    except OSError:
+        return ""
+
+
+AMD = host_vendor() == "AuthenticAMD"
+if AMD:
+    FX["fip"] = (slice(8, 12), "FIP: AMD's FXSAVE stores 0 unless an exception is pending (AMD64 manual vol. 5, FXSAVE)")
+
+
 def fx_mask():
     """512 bytes: FFh where compared."""
     mask = bytearray(b"\xFF" * 512)
