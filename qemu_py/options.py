@@ -124,8 +124,11 @@ def opt_icount(parse, text):
     parse.settings["icount"] = ICountOptions(shift, sleep)
 
 
+MAX_TIER = 1_000_000
+
+
 def check_accel(text, option):
-    """`tcg` and `interp` are the same for now: translation to IR, which is interpreted."""
+    """Both interpret the IR; `tcg,tier=N` compiles what has run N times."""
     if text in ("help", "?"):
         raise Quit("Accelerators supported:\ntcg\ninterp\n")
     if text not in ("tcg", "interp"):
@@ -136,6 +139,11 @@ def opt_accel(parse, text):
     name, properties = split_properties(text)
     check_accel(name, "accel")
     for key, value in properties:
+        if key == "tier" and name == "tcg":
+            if not value.isdecimal() or int(value) > MAX_TIER:
+                raise UserError(f"-accel {text}: tier= is how often a block runs before it is compiled, 0 to {MAX_TIER}")
+            parse.settings["tier"] = int(value)
+            continue
         if key != "thread" or value not in ("single", "single-loop"):
             raise UserError(f"-accel {text}: write -accel tcg,thread=single for the CPUs in a thread of their own,"
                             " or thread=single-loop for one thread for CPUs and events")
@@ -337,7 +345,8 @@ OPTIONS = (
     Option("version", "", "print the version and exit", opt_version),
     Option("M", "NAME", "", opt_machine),
     Option("machine", "NAME", "the machine to emulate; help lists them", opt_machine),
-    Option("accel", "NAME[,thread=T]", "how guest code is run: tcg or interp; thread=single: the CPUs have a thread of"
+    Option("accel", "NAME[,tier=N][,thread=T]", "how guest code is run: tcg or interp; tier=N: blocks that have run N times become"
+           " host code (x86-64 only; new, so not the default yet); thread=single: the CPUs have a thread of"
            " their own, thread=single-loop: CPUs and events take turns in one", opt_accel),
     Option("icount", "shift=N|auto[,sleep=on|off]", "virtual time is a count of instructions, of 2^N ns each;"
            " sleep=off: an idle guest's time is skipped; implies thread=single-loop", opt_icount),

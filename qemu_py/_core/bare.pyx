@@ -17,6 +17,8 @@ from qemu_py._core.x86.state cimport cpu_set_cpl, cpu_x86_load_seg_cache, update
 from qemu_py._core.batch import BatchRunner
 from qemu_py.util.errors import UserError
 
+from qemu_py._core.cpu_face import DEFAULT_TB_SIZE
+
 import mmap
 
 SLICE = 20_000_000              # instructions between two looks at pending signals
@@ -74,13 +76,14 @@ cdef class CPU(VCPU):
     on_port     the same for I/O ports; without it they read as all ones
     deliver     True: exceptions go through the guest's IDT; False: run() returns them
     tb_size     bytes of the translation cache; 0: the default
+    tier        runs after which a block becomes host code; None: never
     """
     cdef readonly object ram
     cdef object until_address
     cdef object callbacks
 
     def __init__(self, str model="qemu32", ram=1 << 20, mode="flat", on_access=None, on_port=None,
-                 deliver=False, tb_size=0):
+                 deliver=False, tb_size=0, tier=None):
         physmap = PhysMap()
         if mode not in ("flat", "reset"):
             raise UserError(f'mode {mode!r}: choose "flat" or "reset"')
@@ -92,7 +95,7 @@ cdef class CPU(VCPU):
             raise UserError(f"ram={ram}: the host does not have that much ({e})") from None
         physmap.add_ram(0, self.ram)
         physmap.map_ram(0, ram, 0)
-        VCPU.__init__(self, model, physmap, 0, TBCache(tb_size) if tb_size else None)
+        VCPU.__init__(self, model, physmap, 0, TBCache(tb_size or DEFAULT_TB_SIZE, tier))
         if mode == "flat":
             set_flat(self.env, 0, True)
             self.env.eip = 0

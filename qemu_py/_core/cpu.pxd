@@ -51,13 +51,18 @@ cdef enum:
 
 # Lazily held flags (flags.pxd): kind * 4 + log2(operand size)
 cdef enum:
+    # C is bit 0 of cc_src:
     CC_OP_EFLAGS = 0            # cc_src holds the six flags themselves
-    CC_OP_RES = 4               # S, Z, P from cc_dst; C, A, O are in cc_src
-    CC_OP_LOGIC = 8             # S, Z, P from cc_dst; C, A, O are 0
-    CC_OP_ADD = 12              # cc_dst = x + cc_src
-    CC_OP_ADC = 16              # cc_dst = x + cc_src + 1
-    CC_OP_SUB = 20              # cc_dst = x - cc_src
-    CC_OP_SBB = 24              # cc_dst = x - cc_src - 1
+    CC_OP_LAHF = 4              # the same, but O is bit 8
+    CC_OP_RES = 8               # S, Z, P from cc_dst; C, A, O are in cc_src
+    CC_OP_INC = 12              # cc_dst = x + 1
+    CC_OP_DEC = 16              # cc_dst = x - 1
+    # C is computed:
+    CC_OP_LOGIC = 20            # S, Z, P from cc_dst; C, A, O are 0
+    CC_OP_ADD = 24              # cc_dst = x + cc_src
+    CC_OP_ADC = 28              # cc_dst = x + cc_src + 1
+    CC_OP_SUB = 32              # cc_dst = x - cc_src
+    CC_OP_SBB = 36              # cc_dst = x - cc_src - 1
 
 cdef enum:
     CR0_PE = 1 << 0
@@ -86,9 +91,11 @@ cdef extern from *:
     """
     #define QP_CR0_PG 0x80000000U
     #define QP_PAGE_MASK (~(uint64_t)0xFFF)
+    #define QP_SITE_EPOCH_ONE ((uint64_t)1 << 40)
     """
     uint32_t CR0_PG "QP_CR0_PG"
     uint64_t TARGET_PAGE_MASK "QP_PAGE_MASK"
+    uint64_t SITE_EPOCH_ONE "QP_SITE_EPOCH_ONE"
 
 cdef enum:
     TARGET_PAGE_BITS = 12
@@ -306,7 +313,12 @@ cdef struct TranslationBlock:
     TranslationBlock *jmp_next[2]
     TranslationBlock *jmp_first
     uint64_t exec_count
-    void *tc_ptr                # host code, when a generator made some
+    # Host code (host/). Exit n jumps by the four bytes before tc_jmp[n]: to tc_exit[n], or straight to a linked successor
+    uint8_t *tc_ptr             # where it runs from, or NULL
+    uint8_t *tc_jmp[2]          # where they are written
+    uint8_t *tc_exit[2]
+    uint32_t warm               # runs until it is compiled
+    uint32_t tc_size
 
 cdef enum:                      # TranslationBlock.cflags
     CF_COUNT_MASK = 0x7FFF      # at most this many instructions; 0: no bound
@@ -351,6 +363,14 @@ cdef struct TBContext:          # owner: tb.pyx; shared by all CPUs of a machine
     # tb_flush for the modules below tb.pyx: the guest's instruction breakpoints have changed
     void (*flush_all)(CPUX86State *env) noexcept nogil
     void (*invalidate_range)(TBContext *tbx, AddressSpaceDispatch *d, uint64_t start, uint64_t end) noexcept nogil
+    # The code generator (host/), NULL: none. host_link follows tb_add_jump
+    void (*host_link)(TBContext *tbx, TranslationBlock *tb, int n) noexcept nogil
+    void (*host_flush)(TBContext *tbx) noexcept nogil
+    op_fn host_head                     # op 0 of a TB that is not compiled yet
+    uint32_t host_threshold             # runs until a TB is compiled
+    uint32_t host_pad
+    void *host                          # host/buffer.pxd's HostBuffer
+    uint64_t host_count                 # TBs compiled
     # While translated code runs, writes of other threads (DMA) only note here what they wrote;
     # cpu_exec invalidates it at its next turn. Producers hold the GIL.
     uint32_t running                    # cpu_exec is in progress, in exec_thread
@@ -524,6 +544,10 @@ cdef struct CPUX86State:
     uint32_t in_hlt             # HLT, and no interrupt delivered since
     uint32_t pad_system
     uint32_t guest_bp_count     # instruction breakpoints that DR7 enables
+
+    # ---- for host code: its own caches of translations hold while this does not change (bits 40-63)
+    uint64_t site_epoch
+    void *host_jmp_cache        # [HOST_JMP_CACHE_SIZE] of HostJmpEntry
 
 # Instruction set features, one bit for each column of opcodes.txt's `needs`
 cdef enum:

@@ -11,6 +11,8 @@ from qemu_py._core.cpu cimport *
 from qemu_py._core.dispatch cimport PhysMap, qemu_loglevel
 from qemu_py._core.exec cimport BARE_RETURN, cpu_exec
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
+from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
+from qemu_py._core.host.codegen cimport host_attach, host_detach
 from qemu_py._core.ir.dump cimport trace_reset
 from qemu_py._core.softmmu cimport cpu_get_phys_page_debug, tlb_flush
 from qemu_py._core.tb cimport tb_context_free, tb_context_new, tb_flush, tb_flush_jmp_cache, tb_run_work, this_thread
@@ -52,20 +54,24 @@ cdef dict SEGMENT = {name: i for i, name in enumerate(("es", "cs", "ss", "ds", "
 cdef class TBCache:
     """The translation blocks of a machine: code_gen_buffer, tb_phys_hash. `size` is in bytes."""
 
-    def __cinit__(self, uint64_t size=DEFAULT_TB_SIZE):
+    def __cinit__(self, uint64_t size=DEFAULT_TB_SIZE, tier=None):
         if size < 1 << 18:
             raise UserError(f"tb-size: {size} bytes are too few for a translation cache; give at least 256 KiB")
         # A TB averages a few dozen ops of 32 bytes
         self.tbx = tb_context_new(size, <uint32_t> (size // 256))
+        if tier is not None:
+            host_attach(self.tbx, size, tier)
 
     def __dealloc__(self):
         if self.tbx != NULL:
+            host_detach(self.tbx)
             tb_context_free(self.tbx)
 
     def counters(self):
         """{name: count}: what the cache has done so far."""
         return {"tb_count": self.tbx.nb_tbs, "tb_gen_count": self.tbx.tb_gen_count,
                 "tb_gen_insns": self.tbx.tb_gen_insns, "tb_flush_count": self.tbx.tb_flush_count,
+                "host_count": self.tbx.host_count,
                 "tb_phys_invalidate_count": self.tbx.tb_phys_invalidate_count,
                 "code_gen_bytes": self.tbx.code_gen_ptr - self.tbx.code_gen_buffer,
                 "code_gen_buffer_size": self.tbx.code_gen_buffer_size}
@@ -81,7 +87,8 @@ cdef class VCPU:
         memset(memory, 0, sizeof(CPUX86State))
         self.env = <CPUX86State *> memory
         self.env.tb_jmp_cache = <TBJmpCacheEntry *> calloc(TB_JMP_CACHE_SIZE, sizeof(TBJmpCacheEntry))
-        if self.env.tb_jmp_cache == NULL:
+        self.env.host_jmp_cache = calloc(HOST_JMP_CACHE_SIZE, sizeof(HostJmpEntry))
+        if self.env.tb_jmp_cache == NULL or self.env.host_jmp_cache == NULL:
             raise MemoryError("CPU state")
 
     def __init__(self, str model, PhysMap physmap, uint32_t index=0, TBCache cache=None):
@@ -98,6 +105,7 @@ cdef class VCPU:
         # Blocks are shared, and so are the links between them: a link to another page that one CPU
         # has made must not look valid to another, whose mappings differ.
         self.env.link_epoch = <uint64_t> index << 48
+        self.env.site_epoch = <uint64_t> index << 61
         self.env.exception_index = EXCP_NONE
         self.env.old_exception = EXCP_NONE
         memset(self.env.tlb, 0xFF, sizeof(self.env.tlb))
@@ -132,6 +140,7 @@ cdef class VCPU:
             if self.cache.tbx.first_cpu == NULL and self.physmap is not None:
                 self.physmap.d.tbx = NULL
         free(self.env.tb_jmp_cache)
+        free(self.env.host_jmp_cache)
         free(self.env)
 
     # ---- running

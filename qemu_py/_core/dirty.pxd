@@ -11,6 +11,8 @@ from qemu_py._core.cpu cimport AddressSpaceDispatch, CPUX86State, CODE_DIRTY_FLA
 cdef void tlb_flush_env(CPUX86State *env) noexcept nogil
 # The same for all CPUs of a map.
 cdef void tlb_flush_all(AddressSpaceDispatch *d) noexcept nogil
+# Host code's own caches of translations, of every CPU of the map, no longer hold.
+cdef void site_flush_all(AddressSpaceDispatch *d) noexcept nogil
 # Any of `flags` set in [start, start + length) of the RAMList's space?
 cdef int cpu_physical_memory_get_dirty(AddressSpaceDispatch *d, uint64_t start, uint64_t length, uint32_t flags) noexcept nogil
 cdef void cpu_physical_memory_set_dirty_range(AddressSpaceDispatch *d, uint64_t start, uint64_t length, uint32_t flags) noexcept nogil

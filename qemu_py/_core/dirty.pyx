@@ -9,7 +9,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 from qemu_py._core.cpu cimport (
     AddressSpaceDispatch, CPUX86State, CPUTLBEntry, IOTLBEntry, ALL_DIRTY_FLAGS, CODE_DIRTY_FLAG,
-    CPU_TLB_BITS, CPU_TLB_SIZE, NB_MMU_MODES, TARGET_PAGE_MASK, TB_JMP_CACHE_SIZE, TBJmpCacheEntry,
+    CPU_TLB_BITS, CPU_TLB_SIZE, NB_MMU_MODES, SITE_EPOCH_ONE, TARGET_PAGE_MASK, TB_JMP_CACHE_SIZE, TBJmpCacheEntry,
     TLB_NOTDIRTY, TLB_FLAGS, PHYS_RAM)
 
 cdef enum:
@@ -26,9 +26,20 @@ cdef void tlb_flush_env(CPUX86State *env) noexcept nogil:
             memset(env.tb_jmp_cache, 0, TB_JMP_CACHE_SIZE * sizeof(TBJmpCacheEntry))
         epoch = <uint64_t> 1 << 48
     env.tlb_epoch = epoch
+    env.site_epoch += SITE_EPOCH_ONE
     env.link_epoch += 1
     env.large_page_addr = ~<uint64_t> 0
     env.large_page_mask = 0
+
+
+cdef void site_flush_all(AddressSpaceDispatch *d) noexcept nogil:
+    cdef CPUX86State *env
+    if d.tbx != NULL:
+        env = d.tbx.first_cpu
+        while env != NULL:
+            env.site_epoch += SITE_EPOCH_ONE
+            env.exit_request = 1
+            env = env.next_cpu
 
 
 cdef void tlb_flush_all(AddressSpaceDispatch *d) noexcept nogil:
@@ -130,7 +141,7 @@ cdef void cpu_physical_memory_set_dirty_range(AddressSpaceDispatch *d, uint64_t 
 
 cdef void cpu_physical_memory_reset_dirty(AddressSpaceDispatch *d, uint64_t start, uint64_t end, uint32_t flags) noexcept nogil:
     cdef uint64_t page, last
-    cdef bint search = False
+    cdef bint search = False, cleared = False
     if end <= start:
         return
     page = start >> 12
@@ -138,9 +149,12 @@ cdef void cpu_physical_memory_reset_dirty(AddressSpaceDispatch *d, uint64_t star
     while page <= last and page < d.ram_pages:
         if d.phys_dirty[page] & flags:
             d.phys_dirty[page] &= ~flags
+            cleared = True
             if revoke_hinted(d, page):
                 search = True
         page += 1
+    if cleared:
+        site_flush_all(d)
     if search:
         search_and_revoke(d, start >> 12, last)
 
@@ -149,5 +163,6 @@ cdef void tlb_protect_code(AddressSpaceDispatch *d, uint64_t ram_addr) noexcept 
     cdef uint64_t page = ram_addr >> 12
     if page < d.ram_pages and d.phys_dirty[page] & CODE_DIRTY_FLAG:
         d.phys_dirty[page] &= ~CODE_DIRTY_FLAG
+        site_flush_all(d)
         if revoke_hinted(d, page):
             search_and_revoke(d, page, page)

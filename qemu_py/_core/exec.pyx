@@ -150,6 +150,8 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
             if (last != NULL and tb != NULL and not tbx.tb_invalidated_flag and chainable(last) and chainable(tb)
                     and not env.log_mask & (CPU_LOG_EXEC | CPU_LOG_TB_CPU)):
                 tb_add_jump(last, next_tb & 3, tb, env.link_epoch)
+                if tb.tc_ptr != NULL:
+                    tbx.host_link(tbx, last, next_tb & 3)
         if tb == NULL:
             continue                    # the fetch faulted
         if env.log_mask:

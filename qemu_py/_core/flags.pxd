@@ -2,11 +2,11 @@
 
 An arithmetic op leaves (cc_op, cc_dst, cc_src) instead of six flags; a consumer asks for what it
 needs. cc_op is a kind (CC_OP_*) plus log2 of the operand size. cc_dst and cc_src are zero-extended
-from that size. After CC_OP_RES and CC_OP_EFLAGS cc_src holds flag bits at their EFLAGS places.
+from that size. After CC_OP_RES and CC_OP_EFLAGS cc_src holds flag bits at their EFLAGS places. LAHF, INC and DEC are host code's.
 """
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from qemu_py._core.cpu cimport (CPUX86State, CC_C, CC_P, CC_A, CC_Z, CC_S, CC_O, CC_MASK, DF_MASK,
-                                CC_OP_EFLAGS, CC_OP_RES, CC_OP_LOGIC, CC_OP_ADD, CC_OP_ADC,
+                                CC_OP_EFLAGS, CC_OP_LAHF, CC_OP_RES, CC_OP_INC, CC_OP_DEC, CC_OP_LOGIC, CC_OP_ADD, CC_OP_ADC,
                                 CC_OP_SUB, CC_OP_SBB)
 
 cdef extern from *:
@@ -24,7 +24,7 @@ cdef inline uint32_t compute_c(CPUX86State *env) noexcept nogil:
     """CF, 0 or 1."""
     cdef uint32_t kind = env.cc_op & ~3
     cdef uint64_t x
-    if kind <= CC_OP_RES:
+    if kind <= CC_OP_DEC:
         return env.cc_src & CC_C
     if kind == CC_OP_LOGIC:
         return 0
@@ -49,6 +49,8 @@ cdef inline uint32_t compute_all(CPUX86State *env) noexcept nogil:
     cdef uint32_t f
     if kind == CC_OP_EFLAGS:
         return <uint32_t> src & CC_MASK
+    if kind == CC_OP_LAHF:
+        return <uint32_t> (src & (CC_MASK & 0xFF)) | (<uint32_t> src & 0x100) << 3
     f = CC_P if parity_even(<uint32_t> dst) else 0
     if dst == 0:
         f |= CC_Z
@@ -57,6 +59,12 @@ cdef inline uint32_t compute_all(CPUX86State *env) noexcept nogil:
         return f | (<uint32_t> src & (CC_C | CC_A | CC_O))
     if kind == CC_OP_LOGIC:
         return f
+    if kind == CC_OP_INC:
+        f |= <uint32_t> src & CC_C | (CC_A if dst & 15 == 0 else 0)
+        return f | (CC_O if dst == <uint64_t> 1 << (bits - 1) else 0)
+    if kind == CC_OP_DEC:
+        f |= <uint32_t> src & CC_C | (CC_A if dst & 15 == 15 else 0)
+        return f | (CC_O if dst == (<uint64_t> 1 << (bits - 1)) - 1 else 0)
     # carry: bit i is the carry (borrow) out of bit i
     if kind <= CC_OP_ADC:
         x = dst - src - (1 if kind == CC_OP_ADC else 0)

@@ -165,6 +165,9 @@ cdef TranslationBlock *tb_gen_code(CPUX86State *env, uint64_t pc, uint64_t cs_ba
     check_tb(tb)
     if not tb.cflags & CF_NOCACHE:
         tb_link_page(tbx, env.dispatch, tb)
+        if tbx.host_head != NULL and not flags & HF_ONE_INSN:
+            tb.warm = tbx.host_threshold
+            tb.ir[0].fn = tbx.host_head
     return tb
 
 
@@ -375,6 +378,8 @@ cdef void tb_add_jump(TranslationBlock *tb, int n, TranslationBlock *tb_next, ui
 cdef inline void tb_reset_jump(TranslationBlock *tb, int n) noexcept nogil:
     """Successor n goes back to the dispatcher."""
     tb.jmp_dest[n] = NULL
+    if tb.tc_jmp[n] != NULL:
+        (<int32_t *> (tb.tc_jmp[n] - 4))[0] = <int32_t> (tb.tc_exit[n] - tb.tc_jmp[n])
 
 
 cdef void tb_jmp_remove(TranslationBlock *tb, int n) noexcept nogil:
@@ -394,7 +399,7 @@ cdef void tb_jmp_remove(TranslationBlock *tb, int n) noexcept nogil:
             break
         link = &untag(p).jmp_next[tag_of(p)]
     tb.jmp_next[n] = NULL
-    tb.jmp_dest[n] = NULL
+    tb_reset_jump(tb, n)
 
 
 # ---------------------------------------------------------------- invalidation
@@ -441,6 +446,9 @@ cdef void tb_phys_invalidate(TBContext *tbx, AddressSpaceDispatch *d, Translatio
     while env != NULL:
         if env.tb_jmp_cache[h].tb == tb:
             env.tb_jmp_cache[h].tb = NULL
+        if tb.tc_ptr != NULL:
+            env.site_epoch += SITE_EPOCH_ONE        # host code's own cache of indirect jumps
+            env.exit_request = 1
         env = env.next_cpu
     tb_jmp_remove(tb, 0)
     tb_jmp_remove(tb, 1)
@@ -467,7 +475,8 @@ cdef void tb_flush(TBContext *tbx, AddressSpaceDispatch *d) noexcept nogil:
     for k in range(tbx.nb_tbs):
         tb = &tbx.tbs[k]
         tb.invalid = 1
-        tb.jmp_dest[0] = tb.jmp_dest[1] = NULL
+        tb_reset_jump(tb, 0)
+        tb_reset_jump(tb, 1)
         if tb.cflags & CF_NOCACHE:
             continue
         for n in range(2):
@@ -479,6 +488,8 @@ cdef void tb_flush(TBContext *tbx, AddressSpaceDispatch *d) noexcept nogil:
                     tlb_unprotect_code(d, tb.page_addr[n])
     tbx.nb_tbs = 0
     tbx.code_gen_ptr = tbx.code_gen_buffer
+    if tbx.host_flush != NULL:
+        tbx.host_flush(tbx)
     memset(tbx.tb_phys_hash, 0, CODE_GEN_PHYS_HASH_SIZE * sizeof(void *))
     env = tbx.first_cpu
     while env != NULL:

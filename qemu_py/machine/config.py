@@ -36,6 +36,7 @@ class MachineConfig:
     no_reboot: bool = False
     no_shutdown: bool = False
     start_paused: bool = False
+    tier: int = None                    # runs after which a block becomes host code; None: never
     single_loop: bool = False           # CPUs and events in one thread
     icount: object = None               # icount.ICountOptions: virtual time counts instructions
 

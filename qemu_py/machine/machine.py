@@ -61,7 +61,7 @@ class Machine:
     def new_cpu(self, model):
         """Make a CPU that runs in this machine's memory."""
         if self.tb_cache is None:
-            self.tb_cache = cpu_face.TBCache()
+            self.tb_cache = cpu_face.TBCache(tier=self.config.tier)
         cpu = cpu_face.VCPU(model, self.memory.physmap, len(self.cpus), self.tb_cache)
         self.cpus.append(cpu)
         if self.icount is not None:

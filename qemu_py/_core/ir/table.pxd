@@ -12,6 +12,7 @@ cdef enum:
     OPP_USE_CF = 16     # uses CF while it defines the others
     OPP_PURE = 32       # touches registers and temporaries only
     OPP_EA = 64         # has an effective address in b, c, d, disp
+    OPP_LEAVES = 128    # falls through, or goes on elsewhere
 
 cdef struct OpInfo:
     op_fn fn

@@ -96,7 +96,7 @@ cdef inline uint32_t shrd_c16(uint16_t x, uint16_t y, uint32_t n) noexcept nogil
 cdef inline void set_some(CPUX86State *env, uint32_t mask, uint32_t flags) noexcept nogil:
     """Change the flags in `mask` (of C, A, O) and keep the rest, lazily held ones included."""
     cdef uint32_t kind = env.cc_op & ~3
-    if kind <= CC_OP_RES:
+    if kind == CC_OP_EFLAGS or kind == CC_OP_RES:
         env.cc_src = (env.cc_src & ~<uint64_t> mask) | flags
     elif kind == CC_OP_LOGIC:
         env.cc_op += CC_OP_RES - CC_OP_LOGIC

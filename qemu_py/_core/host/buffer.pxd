@@ -1,0 +1,37 @@
+"""Where host code lives: one memory, written through one mapping and run through another (W^X)."""
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from qemu_py._core.cpu cimport TBContext
+
+cdef enum:
+    HOST_JMP_CACHE_BITS = 12
+    HOST_JMP_CACHE_SIZE = 1 << 12
+
+cdef struct HostJmpEntry:       # where indirect jumps go, by what the target was translated for
+    uint64_t key                # linear address + env.site_epoch
+    uint64_t cs_key
+    uint64_t flags
+    uint8_t *target
+
+cdef struct HostBuffer:
+    uint8_t *code               # where it is written; code + delta is where it runs
+    uint8_t *code_ptr
+    uint8_t *code_end
+    uint8_t *first              # behind the stubs
+    int64_t delta
+    uint8_t *data               # beside where the code runs: site caches, copies of ops
+    uint8_t *data_ptr
+    uint8_t *data_end
+    uint64_t size
+    void *gen                   # codegen.pyx's state while it compiles
+    # stubs, where they are written
+    uint8_t *enter
+    uint8_t *bail
+    uint8_t *bail0
+    uint8_t *goto_tb
+    uint8_t *lookup
+    uint8_t *call
+    uint8_t *norm_c
+    uint8_t *probe[2][3]        # [write][log2 of the size]
+
+cdef HostBuffer *host_buffer_new(uint64_t size) except NULL
+cdef void host_buffer_free(HostBuffer *h) noexcept

@@ -1,0 +1,220 @@
+"""Ways into and out of host code.
+
+Guest registers are where the host has those of the same name, but ESP, which is R15; R14 is env, R13 env.site_epoch, R11 T0.
+R8-R10 are free. At a TB's head everything else of the CPU is in env, flags too.
+"""
+from libc.stdint cimport int32_t, int64_t
+from qemu_py._core.cpu cimport (CPUTLBEntry, CC_OP_RES, TARGET_PAGE_MASK, TBJmpCacheEntry)
+from qemu_py._core.flags cimport compute_c
+from qemu_py._core.host.asm cimport *
+from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
+from qemu_py._core.ir.interp cimport TB_EXIT, goto_tb
+from qemu_py._core.softmmu cimport ACCESS_READ, ACCESS_WRITE, tlb_vaddr_to_host
+from qemu_py._core.tb cimport tb_jmp_cache_hash_func
+
+cdef CPUX86State *E = NULL      # for offsets
+
+cdef inline int32_t off(void *field) noexcept nogil:
+    return <int32_t> <uintptr_t> field
+
+
+# ---------------------------------------------------------------- what the stubs call
+cdef uintptr_t op_return(CPUX86State *env, IROp *op) noexcept nogil:
+    """Stands behind an op that is called alone."""
+    return TB_NEXT
+
+
+cdef uintptr_t host_goto(CPUX86State *env, TranslationBlock *tb, int n) noexcept nogil:
+    env.current_tb = tb
+    return goto_tb(env, n)
+
+
+cdef uintptr_t host_lookup(CPUX86State *env) noexcept nogil:
+    """lookup_tb_ptr, and remember where it went for the next time."""
+    cdef uint64_t pc = <uint32_t> (env.segs[1].base + env.eip)
+    cdef TBJmpCacheEntry *e = &env.tb_jmp_cache[tb_jmp_cache_hash_func(pc)]
+    cdef TranslationBlock *to = e.tb
+    cdef HostJmpEntry *j
+    if (to != NULL and to.pc == pc and to.flags == env.hflags and to.cs_base == env.cs_key
+            and e.epoch == env.tlb_epoch and env.exit_request == 0):
+        if to.tc_ptr != NULL:
+            j = &(<HostJmpEntry *> env.host_jmp_cache)[pc & (HOST_JMP_CACHE_SIZE - 1)]
+            j.key = pc + env.site_epoch
+            j.cs_key = to.cs_base
+            j.flags = to.flags
+            j.target = to.tc_ptr + THUNK_SIZE
+        env.current_tb = to
+        return to.ir.fn(env, to.ir)
+    return TB_EXIT
+
+
+cdef int host_fill(CPUX86State *env, uint32_t va, uint32_t size, uint32_t write) noexcept nogil:
+    """Make the TLB entry for an access within a page, if it is plain RAM and raises nothing."""
+    if (va & 0xFFF) + size > 0x1000:
+        return 0
+    return tlb_vaddr_to_host(env, va, ACCESS_WRITE if write else ACCESS_READ, env.mmu_idx) != NULL
+
+
+cdef void host_norm_c(CPUX86State *env) noexcept nogil:
+    """CF to bit 0 of cc_src: the other flags are about to be replaced."""
+    env.cc_src = compute_c(env)
+    env.cc_op = CC_OP_RES
+
+
+# ---------------------------------------------------------------- the stubs
+cdef int *SAVED = [RBX, RBP, R12, R13, R14, R15]
+cdef int *HOST_REG = [RAX, RCX, RDX, RBX, R15, RBP, RSI, RDI]
+
+cdef void spill(Asm *a) noexcept nogil:
+    cdef int i
+    for i in range(8):
+        st(a, 8, HOST_REG[i], R14, off(&E.regs[i]))
+
+cdef void reload(Asm *a) noexcept nogil:
+    cdef int i
+    for i in range(8):
+        ld(a, 8, HOST_REG[i], R14, off(&E.regs[i]))
+    ld(a, 8, R13, R14, off(&E.site_epoch))
+
+cdef void leave_frame(Asm *a) noexcept nogil:
+    cdef int i
+    alu_ri(a, 8, X_ADD, RSP, 8)
+    for i in range(6):
+        pop(a, SAVED[5 - i])
+
+cdef void jmp_c(Asm *a, void *function) noexcept nogil:
+    mov_ri64(a, RAX, <uint64_t> <uintptr_t> function)
+    rr(a, 4, 0xFF, 4, RAX)
+
+cdef void call_c(Asm *a, void *function) noexcept nogil:
+    mov_ri64(a, RAX, <uint64_t> <uintptr_t> function)
+    rr(a, 4, 0xFF, 2, RAX)
+
+
+cdef uint8_t *emit_probe(Asm *a, int size, bint write) noexcept nogil:
+    """R8: address, R9: the site. ZF: R10 is what to add to the address; else the interpreter must do it."""
+    cdef uint8_t *start = a.p
+    cdef uint8_t *wrap
+    cdef uint8_t *miss
+    cdef uint8_t *retry
+    cdef CPUTLBEntry *entry = NULL
+    push(a, R11)
+    mov_rr(a, 4, R10, R8)
+    rr(a, 8, 0x3B, R10, R8)
+    wrap = jcc(a, CC_NE)
+    retry = a.p
+    rm(a, 8, 0x8D, R11, R8, size - 1)
+    alu_ri(a, 8, X_AND, R11, -4096)
+    rm(a, 8, 0x0B, R11, R14, off(&E.tlb_epoch))
+    mov_rr(a, 4, R10, R8)
+    rr(a, 4, 0xC1, 5, R10)
+    b1(a, 12)
+    alu_ri(a, 4, X_AND, R10, 1023)
+    rr(a, 4, 0xC1, 4, R10)
+    b1(a, 5)
+    rm(a, 8, 0x03, R10, R14, off(&E.tlb_cur))
+    rm(a, 8, 0x3B, R11, R10, off(&entry.addr_write) if write else off(&entry.addr_read))
+    miss = jcc(a, CC_NE)
+    mov_rr(a, 4, R11, R8)
+    alu_ri(a, 4, X_AND, R11, -4096)
+    rr(a, 8, 0x03, R11, R13)
+    st(a, 8, R11, R9, 0)
+    ld(a, 8, R10, R10, off(&entry.addend))
+    st(a, 8, R10, R9, 8)
+    pop(a, R11)
+    rr(a, 4, 0x3B, RAX, RAX)
+    b1(a, 0xC3)
+    aim(miss, a.p)
+    push(a, R8)
+    push(a, R9)
+    spill(a)
+    mov_rr(a, 8, RDI, R14)
+    mov_rr(a, 4, RSI, R8)
+    mov_ri64(a, RDX, size)
+    mov_ri64(a, RCX, write)
+    call_c(a, <void *> host_fill)
+    mov_rr(a, 4, R10, RAX)
+    reload(a)
+    pop(a, R9)
+    pop(a, R8)
+    rr(a, 4, 0x85, R10, R10)
+    aim(jcc(a, CC_NE), retry)
+    aim(wrap, a.p)
+    pop(a, R11)
+    rr(a, 8, 0x0B, RSP, RSP)            # not zero
+    b1(a, 0xC3)
+    return start
+
+
+cdef void emit_stubs(HostBuffer *h) noexcept:
+    cdef Asm asm_
+    cdef Asm *a = &asm_
+    cdef int i
+    cdef uint8_t *done
+    cdef IROp *op = NULL
+    a.p = h.code
+    a.delta = h.delta
+    h.enter = a.p                       # RDI: env, R8: where to
+    for i in range(6):
+        push(a, SAVED[i])
+    alu_ri(a, 8, X_SUB, RSP, 8)
+    mov_rr(a, 8, R14, RDI)
+    reload(a)
+    rr(a, 4, 0xFF, 4, R8)
+    for i in range(2):                  # R8: op, R9: tb; bail0 has the op's function in R10
+        if i:
+            h.bail0 = a.p
+        else:
+            h.bail = a.p
+        spill(a)
+        st(a, 8, R9, R14, off(&E.current_tb))
+        mov_rr(a, 8, RDI, R14)
+        mov_rr(a, 8, RSI, R8)
+        leave_frame(a)
+        if i:
+            rr(a, 4, 0xFF, 4, R10)
+        else:
+            rm(a, 4, 0xFF, 4, RSI, off(&op.fn))
+    h.goto_tb = a.p                     # R9: tb, R10: which successor
+    spill(a)
+    mov_rr(a, 8, RDI, R14)
+    mov_rr(a, 8, RSI, R9)
+    mov_rr(a, 4, RDX, R10)
+    leave_frame(a)
+    jmp_c(a, <void *> host_goto)
+    h.lookup = a.p                      # R8: EIP, R9: tb
+    spill(a)
+    st(a, 8, R9, R14, off(&E.current_tb))
+    st(a, 8, R8, R14, off(&E.eip))
+    mov_rr(a, 8, RDI, R14)
+    leave_frame(a)
+    jmp_c(a, <void *> host_lookup)
+    h.call = a.p                        # R8: a copy of an op; behind it op_return's, whose imm is the TB
+    spill(a)
+    ld(a, 8, R9, R8, sizeof(IROp) + off(&op.imm))
+    st(a, 8, R9, R14, off(&E.current_tb))
+    mov_rr(a, 8, RDI, R14)
+    mov_rr(a, 8, RSI, R8)
+    alu_ri(a, 8, X_SUB, RSP, 8)
+    rm(a, 4, 0xFF, 2, RSI, off(&op.fn))
+    alu_ri(a, 8, X_ADD, RSP, 8)
+    alu_ri(a, 8, X_CMP, RAX, TB_NEXT)
+    done = jcc(a, CC_NE)
+    reload(a)
+    b1(a, 0xC3)
+    aim(done, a.p)
+    alu_ri(a, 8, X_ADD, RSP, 8)
+    leave_frame(a)
+    b1(a, 0xC3)
+    h.norm_c = a.p
+    spill(a)
+    push(a, R11)
+    mov_rr(a, 8, RDI, R14)
+    call_c(a, <void *> host_norm_c)
+    pop(a, R11)
+    reload(a)
+    b1(a, 0xC3)
+    for i in range(3):
+        h.probe[0][i] = emit_probe(a, 1 << i, False)
+        h.probe[1][i] = emit_probe(a, 1 << i, True)
+    h.first = h.code_ptr = a.p

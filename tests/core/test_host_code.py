@@ -1,0 +1,84 @@
+"""Host code (qemu_py/_core/host) leaves the CPU as the interpreter does: registers, EFLAGS, memory, instruction counts."""
+import random
+
+import pytest
+
+from qemu_py import CPU
+from qemu_py.util.errors import UserError
+from qemu_py import options
+
+CODE, DATA, STACK, RAM = 0x1000, 0x8000, 0x7000, 1 << 16
+REGISTERS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags")
+# Undefined after a shift by more than one: O; after any shift and the logic group: A
+DEFINED = 0xCC5
+
+
+def random_block(rng):
+    """Straight-line code on EAX, EDX, EBX, EDI, with loads and stores below [ESI], pushes and pops."""
+    out = bytearray()
+    for _ in range(rng.randrange(3, 12)):
+        reg, other = rng.choice((0, 2, 3, 7)), rng.choice((0, 2, 3, 7))
+        disp = rng.randrange(64)
+        kind = rng.randrange(9)
+        if kind == 0:
+            out += bytes((rng.randrange(8) << 3 & 0x38 | 1, 0xC0 | other << 3 | reg))           # alu r32, r32
+        elif kind == 1:
+            out += bytes((0x83, 0xC0 | rng.randrange(8) << 3 | reg, rng.randrange(256)))        # alu r32, imm8
+        elif kind == 2:
+            out += bytes((rng.randrange(8) << 3 & 0x38 | 3, 0x46 | other << 3, disp))           # alu r32, [esi+d]
+        elif kind == 3:
+            out += bytes((rng.randrange(8) << 3 & 0x38 | 1, 0x46 | other << 3, disp))           # alu [esi+d], r32
+        elif kind == 4:
+            out += bytes((rng.choice((0x40, 0x48)) | reg,))                                     # inc, dec
+        elif kind == 5:
+            out += bytes((0xC1, 0xC0 | rng.choice((4, 5, 7)) << 3 | reg, 1))                    # shift by 1
+        elif kind == 6:
+            out += bytes((0x50 | reg, 0x58 | other))                                            # push, pop
+        elif kind == 7:
+            out += bytes((0x0F, rng.choice((0xB6, 0xB7, 0xBE, 0xBF)), 0x46 | other << 3, disp))   # movzx, movsx
+        else:
+            out += bytes((0x66, rng.randrange(8) << 3 & 0x38 | 1, 0xC0 | other << 3 | reg))     # alu r16, r16
+    return bytes(out)
+
+
+def run(code, tier):
+    cpu = CPU("qemu32", ram=RAM, tier=tier)
+    cpu.write(CODE, code)
+    cpu.write(DATA, bytes(range(256)))
+    cpu.eip, cpu.esp, cpu.esi, cpu.ecx = CODE, STACK, DATA, 40
+    for name, value in (("eax", 0x80000001), ("edx", 0x7FFFFFFF), ("ebx", 12), ("edi", 0xFFFF00FF)):
+        setattr(cpu, name, value)
+    cpu.eflags = 2
+    result = cpu.run(until=CODE + len(code))
+    state = {name: getattr(cpu, name) for name in REGISTERS}
+    state["eflags"] &= DEFINED
+    return state, result.steps, cpu.read(0, RAM), cpu.counters()["host_count"]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_loop_of_random_instructions_ends_alike(seed):
+    block = random_block(random.Random(seed))
+    code = block + bytes((0xE2, 0x100 - len(block) - 2))                    # loop
+    interpreted, compiled = run(code, None), run(code, 3)
+    assert interpreted[3] == 0 and compiled[3] > 0
+    assert compiled[:3] == interpreted[:3]
+
+
+def test_calls_and_returns():
+    # again: call f; loop again; jmp end; f: add eax, 3; call g; ret; g: xor edx, eax; ret; end:
+    code = bytes.fromhex("e804000000" "e2f9" "eb0c" "83c003" "e801000000" "c3" "31c2" "c3")
+    interpreted, compiled = run(code, None), run(code, 3)
+    assert compiled[3] >= 4
+    assert compiled[:3] == interpreted[:3]
+
+
+def test_code_that_patches_itself_runs_as_patched():
+    # again: mov eax, 0 (imm at CODE+1); add ebx, eax; inc byte [CODE+1]; loop again
+    code = bytes.fromhex("b800000000" "01c3" "fe0501100000" "e2f1")
+    interpreted, compiled = run(code, None), run(code, 0)
+    assert compiled[:2] == interpreted[:2] and compiled[0]["ebx"] == 12 + sum(range(40))
+
+
+def test_a_tier_that_is_no_number_is_refused():
+    with pytest.raises(UserError, match="tier="):
+        options.parse_arguments(["-accel", "tcg,tier=often"])
