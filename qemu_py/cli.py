@@ -37,16 +37,18 @@ def run(arguments):
     config = options.machine_config(parse)
     from qemu_py.machine.machine import Machine
     machine = Machine(config)
-    if parse.display == "curses":
-        add_terminal(machine)
+    add_controls(machine, parse)
     return machine.run()
 
 
-def add_terminal(machine):
-    """The guest's screen in our terminal."""
-    from qemu_py.control.terminal_display import TerminalDisplay
+def add_controls(machine, parse):
+    """The monitors, and the guest's screen in our terminal."""
+    from qemu_py.control.monitor import add_monitors
     try:
-        machine.add_chardev(TerminalDisplay(machine))
+        add_monitors(machine, parse.monitor_chardevs)
+        if parse.display == "curses":
+            from qemu_py.control.terminal_display import TerminalDisplay
+            machine.add_chardev(TerminalDisplay(machine))
     except BaseException:
         machine.close()
         raise

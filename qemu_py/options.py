@@ -26,6 +26,8 @@ class Parse:
     serials: list = field(default_factory=list)         # texts of -serial
     parallels: list = field(default_factory=list)
     debugcons: list = field(default_factory=list)
+    monitors: list = field(default_factory=list)        # texts of -monitor
+    monitor_chardevs: list = field(default_factory=list)        # those, opened by machine_config()
     devices: list = field(default_factory=list)
     globals: dict = field(default_factory=dict)         # (device, property) -> text
     data_dirs: list = field(default_factory=list)
@@ -262,8 +264,21 @@ def opt_vga(parse, text):
 
 
 def opt_monitor(parse, text):
-    if text not in ("none", "null"):
-        raise UserError(f"-monitor {text}: there is no monitor yet (use -monitor none)")
+    parse.monitors.append(text)
+
+
+def monitor_texts(parse):
+    """The devices that monitors are to be on. One with mux=on that a port uses has a monitor anyway."""
+    chardevs = parse.chardevs
+    for text in parse.monitors:
+        name = text.removeprefix("chardev:")
+        if name != text and name in chardevs.used and chardevs.texts[name].startswith("mon:"):
+            continue
+        short = chardevs.resolve(text, "-monitor")
+        if short.startswith("mon:"):
+            raise UserError(f"-monitor {text}: Ctrl-A c has no guest to switch to; give this device to -serial,"
+                            " which has a monitor then, or leave out mon: or mux=on")
+        yield short
 
 
 def opt_device(parse, text):
@@ -375,7 +390,8 @@ OPTIONS = (
            " tcp:HOST:PORT or unix:PATH with ,server,wait=off, chardev:ID, null, none", opt_serial),
     Option("parallel", "DEV", "a parallel port (up to 3), on the same devices (default: one on null)", opt_parallel),
     Option("debugcon", "DEV", "a debug console at port E9h, on the same devices", append_text("debugcons")),
-    Option("monitor", "DEV", "none: there is no monitor yet", opt_monitor),
+    Option("monitor", "DEV", "commands for the emulator (help lists them), on the same devices; none: no monitor (the default;"
+           " mon: devices have one behind Ctrl-A c)", opt_monitor),
     Option("display", "TYPE", "none: the guest's screen is not shown; curses: in the terminal (Ctrl-A h tells its keys),"
            " which is the default there when nothing else uses it", opt_display),
     Option("nographic", "", "no screen; the first serial port is stdio", opt_nographic),
@@ -439,11 +455,15 @@ def machine_config(parse):
     used = set()
     serials, debugcons = list(parse.serials), list(parse.debugcons)
     if parse.nographic and not serials:
-        serials = ["none" if "stdio" in debugcons else "stdio"]
+        serials = ["none" if "stdio" in debugcons + parse.monitors else "stdio"]
     opened = []
     try:
         for texts, option in ((serials, "-serial"), (debugcons, "-debugcon"), (parse.parallels or ["null"], "-parallel")):
             opened.append([chardev_new(parse.chardevs.resolve(text, option), option, used) for text in texts])
+        monitors = []
+        opened.append(monitors)
+        for text in monitor_texts(parse):
+            monitors.append(chardev_new(text, "-monitor", used))
         parse.chardevs.check_used()
         parse.display = choose_display(parse, "stdio" in used)
     except BaseException:
@@ -451,6 +471,7 @@ def machine_config(parse):
             if chardev is not None:
                 chardev.close()
         raise
+    parse.monitor_chardevs = [chardev for chardev in monitors if chardev is not None]
     settings = dict(parse.settings)
     if "kernel" not in settings:
         for name in ("append", "initrd"):

@@ -1,20 +1,36 @@
 """mon:DEVICE, a character device with an escape key, Ctrl-A: commands beside the guest's input (QEMU's manual,
-"Keys in the character backend multiplexer").
+"Keys in the character backend multiplexer"), and a second front end, the monitor, that Ctrl-A c turns the keys to.
 
-Not there yet: a monitor for Ctrl-A c to switch to.
+Both may write at any time; keys go to the one that has the focus.
 """
 from qemu_py.backends.chardev import CharDevice
 
 ESCAPE = 0x01                           # Ctrl-A
-BUFFER = 4096                           # input that the front end has no room for; commands get past it
+BUFFER = 4096                           # input that a front end has no room for; commands get past it
 
 HELP = """
 C-a h    print this help
 C-a x    exit the emulator
 C-a b    send break
-C-a c    switch to the monitor (there is none yet)
+C-a c    switch between the guest and the monitor
 C-a C-a  send C-a; so does C-a a
 """
+
+
+class MonitorPort(CharDevice):
+    """The monitor's side of a MuxChar. Its front end hears "focus" when the keys are turned to it."""
+    shared = True
+
+    def __init__(self, mux):
+        super().__init__(mux.label)
+        self.mux = mux
+        self.waiting = bytearray()
+
+    def write(self, data):
+        return self.mux.inner.write(data)
+
+    def accept_input(self):
+        self.mux.accept_input()
 
 
 class MuxChar(CharDevice):
@@ -25,13 +41,37 @@ class MuxChar(CharDevice):
         self.inner = inner
         self.escaped = False            # the last character was the escape
         self.waiting = bytearray()
+        self.monitor = None             # MonitorPort
+        self.focus = self               # whose the keys are: this, or the monitor's port
+        self.delivering = False
 
     def add_handlers(self, can_receive, receive, event=None, send=None):
         super().add_handlers(can_receive, receive, event, send)
-        self.inner.add_handlers(self._room, self._input, event, send)
+        self._listen()
 
+    def monitor_port(self):
+        """The second front end's CharDevice; there is one."""
+        assert self.monitor is None
+        self.monitor = MonitorPort(self)
+        self._listen()
+        return self.monitor
+
+    def _listen(self):
+        self.inner.add_handlers(self._room, self._input, self._event, self._send)
+
+    def _event(self, name):
+        for front in (self, self.monitor):
+            if front is not None and front.event is not None:
+                front.event(name)
+
+    def _send(self):
+        for front in (self, self.monitor):
+            if front is not None and front.send is not None:
+                front.send()
+
+    # ---------------------------------------------------------------- input
     def _room(self):
-        return BUFFER - len(self.waiting)
+        return BUFFER - len(self.focus.waiting)
 
     def _input(self, data):
         for byte in data:
@@ -41,7 +81,7 @@ class MuxChar(CharDevice):
             elif byte == ESCAPE:
                 self.escaped = True
             else:
-                self.waiting.append(byte)
+                self.focus.waiting.append(byte)
         self._deliver()
 
     def _command(self, byte):
@@ -53,27 +93,48 @@ class MuxChar(CharDevice):
         elif key in "h?":
             self.inner.write(HELP.encode())
         elif key == "c":
-            self.inner.write(b"\nqemu-py: there is no monitor to switch to yet\n")
+            self._switch()
         elif key == "b":
             self._deliver()
             if self.event is not None:
                 self.event("break")
         elif key == "a" or byte == ESCAPE:
-            self.waiting.append(ESCAPE)
+            self.focus.waiting.append(ESCAPE)
+
+    def _switch(self):
+        if self.monitor is None:
+            self.inner.write(b"\nqemu-py: there is no monitor to switch to\n")
+            return
+        self._deliver()                 # what was typed before is the other's
+        self.focus = self if self.focus is self.monitor else self.monitor
+        if self.focus is self.monitor and self.monitor.event is not None:
+            self.monitor.event("focus")
 
     def _deliver(self):
-        while self.waiting:
-            room = self.can_receive()
-            if room <= 0:
-                return
-            data = bytes(self.waiting[:room])
-            del self.waiting[:room]
-            self.receive(data)
+        """To each what waits for it. A front end that takes input may call accept_input() for more: the loop sees to it."""
+        if self.delivering:
+            return
+        self.delivering = True
+        try:
+            for front in (self, self.monitor):
+                while front is not None and front.waiting:
+                    if front.receive is None:           # one that only writes
+                        front.waiting.clear()
+                        break
+                    room = front.can_receive()
+                    if room <= 0:
+                        break
+                    data = bytes(front.waiting[:room])
+                    del front.waiting[:room]
+                    front.receive(data)
+        finally:
+            self.delivering = False
 
     def accept_input(self):
         self._deliver()
         self.inner.accept_input()
 
+    # ---------------------------------------------------------------- the device
     def write(self, data):
         return self.inner.write(data)
 

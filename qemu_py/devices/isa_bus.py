@@ -13,6 +13,7 @@ class ISABus:
         self.system_io = system_io
         self.irqs = irqs
         self.request_exit = request_exit
+        self.mapped = []                # (region or None, device, first port, how many), for `info qtree`
 
     def irq(self, n):
         return self.irqs[n]
@@ -26,9 +27,19 @@ class ISABus:
             ops = MemoryRegionOps(*register_callbacks(device, first, count), impl=(1, 1))
         region = MemoryRegion.io(name or device.NAME, count, ops)
         self.system_io.add_subregion(base, region)
+        self.mapped.append((region, device, base, count))
         return region
 
+    def note(self, device, base, count):
+        """A device whose ports its board has mapped by itself."""
+        self.mapped.append((None, device, base, count))
+
+    def places(self):
+        """[(device, first port, how many)]"""
+        return [place[1:] for place in self.mapped]
+
     def unmap(self, region):
+        self.mapped = [place for place in self.mapped if place[0] is not region]
         self.system_io.del_subregion(region)
         region.destroy()
 

@@ -29,6 +29,7 @@ def pc_ide_init(machine, pci_enabled):
             channel.irq = line
             for region, base in zip(channel.regions(f"ide{n}"), PORTS[n]):
                 machine.memory.system_io.add_subregion(base, region)
+                machine.isa.note(channel, base, region.size)
             machine.add_device(f"isa-ide{n}", channel)
     machine.ide_channels = channels
     machine.ide_bus = IDEBus(machine, channels)

@@ -85,6 +85,7 @@ def dma_init(machine):
     ops = MemoryRegionOps(lambda addr, size: dma.master.read(addr >> 1, size),
                           lambda addr, value, size: dma.master.write(addr >> 1, value, size), impl=(1, 1))
     machine.memory.system_io.add_subregion(0xC0, MemoryRegion.io("dma-cont", 32, ops))
+    isa.note(dma.master, 0xC0, 32)
     isa.map(dma.pages, 0x81, 15, first=1, name="dma-page")
     machine.devices += [("i8237-low", dma.slave), ("i8237-high", dma.master), ("dma-pages", dma.pages)]
     machine.register_reset(dma.reset)

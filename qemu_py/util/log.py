@@ -50,8 +50,8 @@ _filename: str | None = None
 _sinks: list[Callable] = []
 
 
-def cpu_str_to_log_mask(text: str) -> int:
-    """The mask of a comma list of names; "all" and "none" are names too."""
+def cpu_str_to_log_mask(text: str, who: str = "-d") -> int:
+    """The mask of a comma list of names; "all" and "none" are names too. who: the option, for messages."""
     mask = 0
     by_name = {category.name: category.mask for category in CATEGORIES}
     by_name["all"] = sum(by_name.values())
@@ -60,7 +60,7 @@ def cpu_str_to_log_mask(text: str) -> int:
         name = name.strip()
         if name not in by_name:
             names = ",".join(category.name for category in CATEGORIES)
-            raise UserError(f"-d {name or text}: no such log category; choose from {names},all,none")
+            raise UserError(f"{who} {name or text}: no such log category; choose from {names},all,none")
         mask |= by_name[name]
     return mask
 
