@@ -6,4 +6,7 @@ def __getattr__(name):
     if name in ("CPU", "RunResult"):        # loaded when asked for: the command line does not need them
         from qemu_py._core import bare
         return getattr(bare, name)
+    if name in ("Machine", "MachineEnded"):
+        from qemu_py.control import api
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ import qemu_py
 ROOT = Path(qemu_py.__file__).parent
 LAYERS = ["util", "_core", "system", "backends", "devices", "machine", "control", "cli"]
 # Modules that lie in the package itself
-TOP = {"cli": "cli", "__main__": "cli", "options": "cli", "__init__": "cli"}
+TOP = {"cli": "cli", "__main__": "cli", "options": "control", "__init__": "cli"}
 SOURCES = sorted(path for suffix in ("*.py", "*.pyx", "*.pxd", "*.pxi") for path in ROOT.rglob(suffix))
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+(\.*[\w.]*)\s+c?import\s+(\(?[\w\s,.*]+)|c?import\s+([\w.,\s]+?)(?:\s+as\s+\w+)?\s*(?:#.*)?$)")
 

@@ -1,11 +1,12 @@
-/* COM1, a 16550: 115200 baud, 8 bits, no parity. Sending waits for the chip; receiving is by interrupt. */
+/* COM1, a 16450 or better: 115200 baud, 8 bits, no parity. Sending waits for the chip; receiving is by interrupt.
+ *
+ * The FIFO of a 16550 stays as the BIOS left it, off: turning it on would lose what was typed ahead. */
 #include "io.h"
 #include "kernel.h"
 
 #define COM1 0x3F8
 #define DATA (COM1 + 0)
 #define INTERRUPT_ENABLE (COM1 + 1)
-#define FIFO_CONTROL (COM1 + 2)
 #define LINE_CONTROL (COM1 + 3)
 #define MODEM_CONTROL (COM1 + 4)
 #define LINE_STATUS (COM1 + 5)
@@ -26,7 +27,6 @@ void serial_init(void)
     outb(DATA, 1);
     outb(INTERRUPT_ENABLE, 0);
     outb(LINE_CONTROL, 0x03);
-    outb(FIFO_CONTROL, 0x07);           /* on, and empty */
     outb(MODEM_CONTROL, 0x0B);          /* DTR, RTS, and OUT2, which on a PC lets the interrupt through */
 }
 
