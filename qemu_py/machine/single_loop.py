@@ -15,7 +15,7 @@ from qemu_py._core import cpu_face
 MAX_WAIT = 1.0                          # seconds without an alarm
 TURN = 0.010                            # of a CPU while others wait for theirs
 MAX_SLICE = 1 << 20                     # counted instructions between two looks at descriptors
-TURN_SLICE = 1 << 16                    # and of a CPU while others wait
+TURN_SLICE = 65521                      # and of a CPU while others wait; a prime, lest two loops that wait for each other run in step
 
 
 class HostAlarm:
