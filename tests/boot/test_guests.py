@@ -1,0 +1,99 @@
+"""Real systems that show a text screen: memtest86+, iPXE, isolinux, GRUB; started by SeaBIOS.
+
+From Debian's packages memtest86+, ipxe, isolinux, syslinux-common, grub-pc-bin and xorriso; what is missing is
+skipped by name.
+"""
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from qemu_py.machine.drives import simple_drive
+from tests.boot.screens import Watch, keys, need_seabios
+
+ISOLINUX = Path("/usr/lib/ISOLINUX/isolinux.bin")
+LDLINUX = Path("/usr/lib/syslinux/modules/bios/ldlinux.c32")
+MEMTEST = Path("/boot/memtest86+ia32.bin")
+IPXE = Path("/usr/lib/ipxe/ipxe.lkrn")
+IPXE_ISO = Path("/usr/lib/ipxe/ipxe.iso")
+GRUB = Path("/usr/lib/grub/i386-pc")
+
+
+def need(path, package):
+    if not Path(path).exists():
+        pytest.skip(f"{path} (Debian's package {package}) is not installed")
+
+
+def need_program(name):
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture
+def watch(make_machine):
+    need_seabios()
+
+    def watch(*steps, drive, ram=64):
+        machine = make_machine(bios="bios-256k.bin", drives=[simple_drive(*drive)], ram_size=ram << 20)
+        return Watch(machine, *[step if isinstance(step, tuple) else (step, None) for step in steps]).run()
+    return watch
+
+
+@pytest.fixture
+def isolinux_cd(tmp_path):
+    """A CD with isolinux that boots `kernel` when one is given; else it prompts."""
+    need(ISOLINUX, "isolinux")
+    need(LDLINUX, "syslinux-common")
+    need_program("xorriso")
+
+    def isolinux_cd(kernel=None):
+        tree = tmp_path / "tree"
+        tree.mkdir()
+        shutil.copy(ISOLINUX, tree)
+        shutil.copy(LDLINUX, tree)
+        lines = ["PROMPT 1", "SAY hello from isolinux"]
+        if kernel:
+            shutil.copy(kernel, tree / "guest")
+            lines = ["DEFAULT guest", "LABEL guest", "  LINUX /guest"]
+        (tree / "isolinux.cfg").write_text("\n".join(lines) + "\n")
+        path = tmp_path / "cd.iso"
+        subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-b", "isolinux.bin", "-c", "boot.cat", "-no-emul-boot",
+                        "-boot-load-size", "4", "-boot-info-table", "-o", path, tree], check=True, capture_output=True)
+        return ("-cdrom", str(path), "ide", 2, "cdrom")
+    return isolinux_cd
+
+
+def test_isolinux_prompts_and_takes_a_line(watch, isolinux_cd):
+    screen = watch("hello from isolinux", ("boot:", keys("x", "y")), "boot: xy", drive=isolinux_cd())
+    assert any(line.startswith("ISOLINUX 6.") for line in screen), screen
+
+
+def test_memtest_from_an_isolinux_cd_finds_no_error(watch, isolinux_cd):
+    need(MEMTEST, "memtest86+")
+    text = "\n".join(watch("Memtest86+", "Test #2", drive=isolinux_cd(MEMTEST), ram=32))
+    assert re.search(r"Errors:\s+0\b", text), text
+
+
+def test_ipxe_from_its_cd_comes_to_its_prompt(watch):
+    need(IPXE_ISO, "ipxe")
+    watch(("Ctrl-B", keys("ctrl-b")), "iPXE>", drive=("-cdrom", str(IPXE_ISO), "ide", 2, "cdrom"))
+
+
+def test_ipxe_lkrn_from_an_isolinux_cd_comes_to_its_prompt(watch, isolinux_cd):
+    need(IPXE, "ipxe")
+    watch(("Ctrl-B", keys("ctrl-b")), "iPXE>", drive=isolinux_cd(IPXE))
+
+
+def test_a_grub_floppy_comes_to_its_prompt_and_lists_the_drive(watch, tmp_path):
+    """boot.img in the first sector and the core behind it, on 1.44 MB; DL is left as the BIOS gave it."""
+    need(GRUB / "boot.img", "grub-pc-bin")
+    need_program("grub-mkimage")
+    core = tmp_path / "core.img"
+    subprocess.run(["grub-mkimage", "-O", "i386-pc", "-o", core, "-p", "(fd0)/boot", "biosdisk", "normal", "ls", "minicmd"],
+                   check=True, capture_output=True)
+    boot = (GRUB / "boot.img").read_bytes()[:510] + b"\x55\xaa"
+    path = tmp_path / "floppy.img"
+    path.write_bytes((boot + core.read_bytes()).ljust(1440 << 10, b"\0"))
+    watch(("grub", keys("l", "s", "ret")), "(fd0)", drive=("-fda", str(path), "floppy", 0))
