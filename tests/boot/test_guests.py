@@ -1,7 +1,7 @@
-"""Real systems that show a text screen: memtest86+, iPXE, isolinux, GRUB; started by SeaBIOS.
+"""Real systems that show a text screen: memtest86+, iPXE, isolinux, GRUB, started by SeaBIOS; the Debian installer.
 
-From Debian's packages memtest86+, ipxe, isolinux, syslinux-common, grub-pc-bin and xorriso; what is missing is
-skipped by name.
+From Debian's packages memtest86+, ipxe, isolinux, syslinux-common, grub-pc-bin, xorriso and
+debian-installer-12-netboot-i386; what is missing is skipped by name.
 """
 import re
 import shutil
@@ -19,6 +19,7 @@ MEMTEST = Path("/boot/memtest86+ia32.bin")
 IPXE = Path("/usr/lib/ipxe/ipxe.lkrn")
 IPXE_ISO = Path("/usr/lib/ipxe/ipxe.iso")
 GRUB = Path("/usr/lib/grub/i386-pc")
+DEBIAN = Path("/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386")
 
 
 def need(path, package):
@@ -97,3 +98,12 @@ def test_a_grub_floppy_comes_to_its_prompt_and_lists_the_drive(watch, tmp_path):
     path = tmp_path / "floppy.img"
     path.write_bytes((boot + core.read_bytes()).ljust(1440 << 10, b"\0"))
     watch(("grub", keys("l", "s", "ret")), "(fd0)", drive=("-fda", str(path), "floppy", 0))
+
+
+def test_the_debian_installer_asks_for_its_language_on_the_screen(make_machine):
+    """Without the kernel's driver for our display, which would leave the text mode."""
+    need(DEBIAN / "linux", "debian-installer-12-netboot-i386")
+    machine = make_machine(machine="pc", bios=None, kernel=str(DEBIAN / "linux"), initrd=str(DEBIAN / "initrd.gz"), ram_size=512 << 20,
+                           append="no_timer_check modprobe.blacklist=bochs")
+    screen = Watch(machine, ("Select a language", None)).run()
+    assert any("English" in line for line in screen), screen

@@ -27,9 +27,9 @@ pytestmark = pytest.mark.skipif(not (IMAGES / "linux").exists(),
 class Console:
     """A guest on the serial line: wait for its prompt, type."""
 
-    def __init__(self, *arguments):
-        command = [sys.executable, "-m", "qemu_py", "-m", "256", "-nographic", "-kernel", str(IMAGES / "linux"),
-                   "-initrd", str(IMAGES / "initrd.gz"), "-append", APPEND, *arguments]
+    def __init__(self, *arguments, append=APPEND, memory=256):
+        command = [sys.executable, "-m", "qemu_py", "-m", str(memory), "-nographic", "-kernel", str(IMAGES / "linux"),
+                   "-initrd", str(IMAGES / "initrd.gz"), "-append", append, *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.text = b""
         self.end = time.monotonic() + LIMIT
@@ -42,10 +42,13 @@ class Console:
         self.text += data
         return bool(data)
 
+    def wait_for(self, text):
+        while text not in self.text:
+            assert self.read(), self.text[-2000:].decode(errors="replace")
+
     def wait_prompt(self):
         """The text up to the next prompt."""
-        while PROMPT not in self.text:
-            assert self.read(), self.text[-2000:].decode(errors="replace")
+        self.wait_for(PROMPT)
         text, _, self.text = self.text.partition(PROMPT)
         return text.replace(b"\r", b"").decode(errors="replace")
 
@@ -74,8 +77,8 @@ class Console:
 def console():
     opened = []
 
-    def console(*arguments):
-        opened.append(Console(*arguments))
+    def console(*arguments, **options):
+        opened.append(Console(*arguments, **options))
         return opened[-1]
     yield console
     for each in opened:
@@ -119,3 +122,36 @@ def test_linux_reboots(console):
     guest.wait_prompt()
     words, status = guest.wait_end("reboot -f")
     assert "Restarting system" in words and status == 0
+
+
+def test_linux_boots_again_after_a_reboot(console):
+    guest = console("-M", "pc")
+    guest.wait_prompt()
+    guest.process.stdin.write(b"reboot -f\n")
+    guest.process.stdin.flush()
+    again = guest.wait_prompt()
+    assert "Linux version 6.1" in again.partition("Restarting system")[2]
+    assert guest.run("echo $((6 * 7))").split()[-1] == "42"
+
+
+def test_linux_brings_up_two_processors_in_one_loop(console):
+    guest = console("-M", "pc", "-smp", "2", "-accel", "tcg,thread=single-loop")
+    assert "Total of 2 processors activated" in guest.wait_prompt()
+    guest.run("mount -t proc proc /proc")
+    assert len(re.findall(r"^processor\s*:", guest.run("cat /proc/cpuinfo"), re.M)) == 2
+    words, status = guest.wait_end("poweroff -f")
+    assert "Power down" in words and status == 0
+
+
+def test_two_counted_boots_say_the_same(console):
+    """Under -icount the time stamps of the kernel's log are the guest's own: each line must be equal."""
+    first, second = (console("-M", "pc", "-icount", "shift=3,sleep=off", "-rtc", "base=2026-01-01,clock=vm").wait_prompt()
+                     for _ in range(2))
+    assert "Run /bin/sh as init process" in first
+    assert first == second
+
+
+def test_the_installer_asks_for_its_language_on_the_serial_line(console):
+    guest = console("-M", "pc", append="console=ttyS0 no_timer_check", memory=512)
+    guest.wait_for(b"Select a language")
+    guest.wait_for(b"English")
