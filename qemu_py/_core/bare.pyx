@@ -190,7 +190,7 @@ cdef class CPU(VCPU):
         return RunResult(REASONS[reason], steps)
 
     @staticmethod
-    def batch(records, block=False, model="qemu32"):
+    def batch(records, block=False, model="qemu32", tier=None):
         """Run a numpy array of test records in place, each on a fresh user-mode state.
 
         A record has the fields gpr (u8[16], the first 8 count), rip, rflags, fx (u1[512], an FXSAVE
@@ -198,11 +198,14 @@ cdef class CPU(VCPU):
         perhaps segs. The code stands at 10000000h, `data` at 20000800h; ring 3, flat segments (segs
         1: see batch.pyx). One instruction is executed, or with `block` all of the code. Afterwards
         the record holds the state; trapno is the vector (1 when all went well, as for a single-step
-        trap), err and cr2 the fault's."""
-        runner = batch_runners.get(model)
+        trap), err and cr2 the fault's.
+
+        `tier` is as of CPU; each model and tier has a CPU of its own, whose counters are returned."""
+        runner = batch_runners.get((model, tier))
         if runner is None:
-            runner = batch_runners[model] = BatchRunner(model)
+            runner = batch_runners[model, tier] = BatchRunner(model, tier)
         runner.run(records, block)
+        return runner.counters()
 
 
 cdef dict batch_runners = {}

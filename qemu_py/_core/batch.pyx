@@ -7,7 +7,7 @@ What is not mapped answers with #PF, as on a host whose page tables have nothing
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from qemu_py._core.cpu cimport *
-from qemu_py._core.cpu_face cimport VCPU
+from qemu_py._core.cpu_face cimport TBCache, VCPU
 from qemu_py._core.dispatch cimport PhysMap
 from qemu_py._core.exec cimport BARE_RETURN, cpu_exec
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
@@ -86,14 +86,14 @@ cdef class BatchRunner:
     cdef uint32_t mode
     cdef uint32_t segs
 
-    def __init__(self, str model):
+    def __init__(self, str model, tier=None):
         cdef uint8_t[::1] view
         physmap = PhysMap()
         self.pages = mmap.mmap(-1, 2 * 4096)
         physmap.add_ram(0, self.pages)
         physmap.map_ram(CODE, 4096, 0)
         physmap.map_ram(DATA, 4096, 4096)
-        self.cpu = VCPU(model, physmap)
+        self.cpu = VCPU(model, physmap, 0, TBCache(tier=tier))
         view = self.pages
         self.code = &view[0]
         self.data = &view[4096]
@@ -101,6 +101,10 @@ cdef class BatchRunner:
         self.cpu.env.cr[0] = (self.cpu.env.cr[0] & ~<uint64_t> (CR0_EM | CR0_TS)) | CR0_NE | CR0_MP | CR0_AM
         self.cpu.env.bare = BARE_RETURN
         self.cpu.env.gdt_limit = 0
+
+    def counters(self):
+        """{name: count} of its CPU: how many blocks were made, and how many became host code."""
+        return self.cpu.counters()
 
     def run(self, records, bint block):
         cdef Offsets o

@@ -82,3 +82,26 @@ def test_code_that_patches_itself_runs_as_patched():
 def test_a_tier_that_is_no_number_is_refused():
     with pytest.raises(UserError, match="tier="):
         options.parse_arguments(["-accel", "tcg,tier=often"])
+
+
+def test_an_access_that_ends_on_a_site_s_page_and_begins_before_it_is_no_hit():
+    """Both pages of RAM, not next to each other: the site has seen the second page only."""
+    directory, table, first, second, elsewhere = 0xA000, 0xB000, 0x8000, 0x9000, 0x5000
+
+    def ends(tier):
+        cpu = CPU("qemu32", ram=RAM, tier=tier)
+        # again: mov eax, [esi]; add ebx, eax; mov [edi], ebx; sub esi, 1; sub edi, 1; loop again
+        code = bytes.fromhex("8b06" "01c3" "891f" "83ee01" "83ef01" "e2f2")
+        cpu.write(CODE, code)
+        cpu.write(directory, (table | 3).to_bytes(4, "little"))
+        for page in range(0, RAM, 0x1000):
+            cpu.write(table + page // 0x400, ((elsewhere if page == first else page) | 3).to_bytes(4, "little"))
+        cpu.write(elsewhere + 0xFF0, bytes(range(0x10, 0x20)))
+        cpu.write(first + 0xFF0, bytes(range(0x80, 0x90)))
+        cpu.write(second, bytes(range(0x20, 0x30)))
+        cpu.cr3 = directory
+        cpu.cr0 = cpu.get("cr0") | 1 << 31
+        cpu.eip, cpu.esi, cpu.edi, cpu.ecx, cpu.ebx = CODE, second + 4, second + 4, 10, 0
+        cpu.run(until=CODE + len(code))
+        return cpu.ebx, cpu.read(first, 0x2000), cpu.read(elsewhere, 0x1000)
+    assert ends(0) == ends(None)

@@ -44,6 +44,7 @@ cdef enum:              # of C1h
 cdef enum:              # condition codes
     CC_E = 4
     CC_NE = 5
+    CC_A = 7
     CC_L = 12
 
 cdef struct Asm:

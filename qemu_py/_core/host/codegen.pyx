@@ -41,6 +41,8 @@ cdef enum:
 cdef enum:
     OP_BYTES = 200              # of code, hot and cold, at most
 
+cdef uint64_t NO_SITE = 0x8000000000     # no address is near it: between those and the epoch
+
 cdef struct Cold:               # out of line: try the TLB, or go to the interpreter
     uint8_t *jump               # from here
     uint8_t *hot                # back to here; NULL: the interpreter at once
@@ -180,12 +182,14 @@ cdef void gen_check(Gen *g, int size, bint write) noexcept nogil:
     cdef uint8_t *site = g.h.data_ptr
     cdef Cold *c
     g.h.data_ptr += 16
-    (<uint64_t *> site)[0] = ~<uint64_t> 0
+    (<uint64_t *> site)[0] = NO_SITE
     g.hv = 0
-    rmx(a, 8, 0x8D, R9, g.base, R13, 0, g.disp + size - 1)
-    alu_ri(a, 8, X_AND, R9, -4096)
-    rip(a, 8, 0x3B, R9, site, 0)
-    cold(g, jcc(a, CC_NE), COLD_PROBE)
+    # How far behind the page's first byte: a compare of the last byte's page alone would take an access
+    # that begins on the page before for one on this page.
+    rmx(a, 8, 0x8D, R9, g.base, R13, 0, g.disp)
+    rip(a, 8, 0x2B, R9, site, 0)
+    alu_ri(a, 8, X_CMP, R9, 4096 - size)
+    cold(g, jcc(a, CC_A), COLD_PROBE)
     c = &g.cold[g.ncold - 1]
     rip(a, 8, 0x8B, R10, site + 8, 0)
     c.hot = a.p
@@ -347,7 +351,7 @@ cdef void check_limit(Gen *g, int reg) noexcept nogil:
     if limit != 0xFFFFFFFFU:
         mov_ri64(&g.a, R9, limit)
         rr(&g.a, 4, 0x3B, reg, R9)
-        cold(g, jcc(&g.a, 7), COLD_BAIL)        # above
+        cold(g, jcc(&g.a, CC_A), COLD_BAIL)
 
 cdef void stack_at(Gen *g, int base, int32_t disp, bint write) noexcept nogil:
     g.base = base
