@@ -49,7 +49,6 @@ u8 cmos(u8 index);
 void print(const char *text);
 void say(const char *text);
 void call_int(u8 number, struct regs *r);
-void disk_init(void);
 void pci_init(void);
 void keyboard_init(void);
 void option_roms(void);

@@ -1,234 +1,149 @@
-/* ATA hard disks by PIO, INT 13h with CHS and EDD 1.1 packets, INT 18h, and INT 19h, which starts the first of them. */
+/* INT 13h: who answers it; hard disks, by cylinder, head and sector and by the packets of EDD 3.0 (T13 1226). */
 #include "bios.h"
+#include "drives.h"
 
-#define DISKS 4
-#define BSY 0x80
-#define DRQ 0x08
-#define ERR 0x01
-#define TIMEOUT 660000                              /* half periods of the refresh toggle, 15 us each: 10 s */
-
-static struct disk {
-    u16 port;
-    u8 unit, lba48;
-    u32 sectors, cylinders;                         /* CHS as INT 13h shows it */
-    u16 heads, spt;
-    u16 real_cylinders, real_heads, real_spt;
-} disks[DISKS];
-static u8 disk_count;
-static u16 identity[256];
-
-/* Until not busy; the status, or BSY after 10 s. Interrupts do not matter: the refresh toggle counts. */
-static u8 wait(u16 port)
+/* EDD's packet: its size, sectors, where to, the first one. */
+static void extended(struct drive *d, struct regs *r)
 {
-    u8 status, last = 0;
-    for (u32 n = 0; n < TIMEOUT;) {
-        status = inb(port + 7);
-        if (!(status & BSY))
-            return status;
-        u8 toggle = inb(0x61) & 0x10;
-        n += toggle != last;
-        last = toggle;
-    }
-    return BSY;
-}
-
-static void ins(u16 port, u16 seg, u16 off, u32 words)
-{
-    asm volatile("pushw %%es; movw %w3, %%es; cld; rep insw; popw %%es"
-                 : "+D"((u32) { off }), "+c"(words) : "d"(port), "r"((u32) seg) : "memory");
-}
-
-static void outs(u16 port, u16 seg, u16 off, u32 words)
-{
-    asm volatile("pushw %%ds; movw %w3, %%ds; cld; rep outsw; popw %%ds"
-                 : "+S"((u32) { off }), "+c"(words) : "d"(port), "r"((u32) seg) : "memory");
-}
-
-/* Move or verify `count` sectors; 0, or INT 13h's error. *done has the sectors that were moved. */
-static u8 transfer(struct disk *d, u8 command, u32 lba, u32 count, u16 seg, u16 off, u32 *done)
-{
-    u16 port = d->port;
-    *done = 0;
-    while (*done < count) {
-        u32 part = count - *done > 128 ? 128 : count - *done;
-        int wide = lba + part > 0x0FFFFFFF;
-        outb(port + 6, 0xE0 | d->unit << 4 | (wide ? 0 : lba >> 24 & 15));
-        if (wait(port) & BSY)
-            return 0x80;
-        if (wide) {
-            outb(port + 2, 0);
-            outb(port + 3, lba >> 24);
-            outb(port + 4, 0);
-            outb(port + 5, 0);
-        }
-        outb(port + 2, part);
-        outb(port + 3, lba);
-        outb(port + 4, lba >> 8);
-        outb(port + 5, lba >> 16);
-        outb(port + 7, wide ? command == 0x40 ? 0x42 : command + 4 : command);
-        for (u32 n = 0; n < part; n++) {
-            u8 status = wait(port);
-            if (status & BSY)
-                return 0x80;
-            if (status & ERR)
-                return inb(port + 1) & 0x10 ? 0x04 : command == 0x30 ? 0xCC : 0x10;
-            if (command == 0x40)
-                break;
-            if (!(status & DRQ))
-                return 0x20;
-            u16 s = seg + (off >> 4), o = off & 15;
-            if (command == 0x30)
-                outs(port, s, o, 256);
-            else
-                ins(port, s, o, 256);
-            seg += 32;
-            ++*done;
-        }
-        u8 status = wait(port);
-        if (status & BSY)
-            return 0x80;
-        if (status & ERR)
-            return command == 0x30 ? 0xCC : 0x10;
-        if (command == 0x40)
-            *done += part;
-        lba += part;
-    }
-    return 0;
-}
-
-/* LBA-assisted translation, as all BIOSes do it: 63 sectors, as many heads as keep the cylinders below 1024. */
-static void translate(struct disk *d)
-{
-    d->spt = d->real_spt;
-    d->heads = d->real_heads;
-    d->cylinders = d->real_cylinders;
-    if (d->cylinders > 1024) {
-        d->spt = 63;
-        for (d->heads = 16; d->heads < 128 && d->sectors / 63 / d->heads > 1024; d->heads *= 2)
-            ;
-        if (d->sectors / 63 / d->heads > 1024)
-            d->heads = 255;
-        d->cylinders = d->sectors / 63 / d->heads;
-        if (d->cylinders > 1024)
-            d->cylinders = 1024;
-    }
-}
-
-static void identify(u16 port, u8 unit)
-{
-    outb(port + 6, 0xA0 | unit << 4);
-    u8 status = inb(port + 7);
-    if (status == 0 || status == 0xFF || status == 0x7F || wait(port) & BSY)
-        return;                                     /* nobody drives the bus */
-    outb(port + 7, 0xEC);
-    status = wait(port);
-    if (status & (BSY | ERR) || !(status & DRQ) || disk_count == DISKS)
-        return;                                     /* a CD-ROM drive aborts it */
-    ins(port, 0xF000, (u16) (u32) identity, 256);
-    struct disk *d = &disks[disk_count++];
-    d->port = port;
-    d->unit = unit;
-    d->lba48 = identity[83] >> 10 & 1;
-    d->sectors = identity[60] | identity[61] << 16;
-    if (d->lba48)
-        d->sectors = identity[102] || identity[103] ? 0xFFFFFFFF : identity[100] | identity[101] << 16;
-    d->real_cylinders = identity[1];
-    d->real_heads = identity[3];
-    d->real_spt = identity[6];
-    translate(d);
-}
-
-void disk_init(void)
-{
-    disk_count = 0;
-    for (int channel = 0; channel < 2; channel++) {
-        u16 port = channel ? 0x170 : 0x1F0;
-        outb(port + 0x206, 0x02);                   /* no interrupts: we poll */
-        identify(port, 0);
-        identify(port, 1);
-    }
-    pokeb(BDA, 0x75, disk_count);
-}
-
-static void packet(struct disk *d, struct regs *r)
-{
-    u16 seg = r->ds, si = r->si;
-    u32 count = peekw(seg, si + 2), done, lba = peekl(seg, si + 8);
+    u16 seg = r->ds, si = r->si, off = peekw(seg, si + 4);
+    u32 count = peekw(seg, si + 2), done = 0, lba = peekl(seg, si + 8);
+    u8 command = r->ah == 0x42 ? READ_SECTORS : r->ah == 0x43 ? WRITE_SECTORS : VERIFY_SECTORS;
     if (peekb(seg, si) < 16 || peekl(seg, si + 12) || lba >= d->sectors || count > d->sectors - lba) {
-        r->ah = 1;
+        finish_13(r, BAD_COMMAND);
         return;
     }
-    u8 command = r->ah == 0x42 ? 0x20 : r->ah == 0x43 ? 0x30 : 0x40;
-    if (r->ah == 0x47)
-        count = 0;
-    r->ah = transfer(d, command, lba, count, peekw(seg, si + 6), peekw(seg, si + 4), &done);
-    pokew(seg, si + 2, done);
+    u8 status = r->ah == 0x47 ? OK : transfer(d, command, lba, count, peekw(seg, si + 6), off, &done);
+    if (r->ah != 0x47)
+        pokew(seg, si + 2, done);
+    finish_13(r, status);
 }
 
-static void parameters(struct disk *d, struct regs *r)
+/* The device parameter table extension: how a driver reaches the drive by itself. Of the drive asked for last. */
+static struct {
+    u16 base, control;
+    u8 head, vendor, irq, multiple, dma, pio;
+    u16 options, reserved;
+    u8 revision, checksum;
+} extension;
+
+static void extension_of(struct drive *d, int cd)
 {
-    u16 seg = r->ds, si = r->si;
-    if (peekw(seg, si) < 26) {
-        r->ah = 1;
-        return;
-    }
-    pokew(seg, si, 26);
-    pokew(seg, si + 2, 0x0002);                     /* the geometry is valid */
-    pokel(seg, si + 4, d->real_cylinders);
-    pokel(seg, si + 8, d->real_heads);
-    pokel(seg, si + 12, d->real_spt);
-    pokel(seg, si + 16, d->sectors);
-    pokel(seg, si + 20, 0);
-    pokew(seg, si + 24, 512);
-    r->ah = 0;
+    u8 sum = 0;
+    extension.base = d->port;
+    extension.control = d->port + 0x206;
+    extension.head = 0xE0 | d->unit << 4;
+    extension.irq = d->port == 0x1F0 ? 14 : 15;
+    extension.options = cd ? 0x0060 : 0x0010 | (d->cylinders == d->real_cylinders ? 0 : 0x0208);
+    extension.revision = 0x11;
+    extension.checksum = 0;
+    for (unsigned n = 0; n < sizeof extension; n++)
+        sum += ((u8 *) &extension)[n];
+    extension.checksum = -sum;
 }
 
-static void chs(struct disk *d, struct regs *r)
+static void text(u16 seg, u16 at, const char *letters, int width)
+{
+    while (width--)
+        pokeb(seg, at++, *letters ? *letters++ : ' ');
+}
+
+/* Where the drive is: a PCI function's channel, or ports; master or slave. With 16 bytes of device path as T13 has it,
+   with 8 as Phoenix's own EDD 3.0 has. */
+static void path(struct drive *d, u16 seg, u16 si, int length, int cd)
+{
+    u8 sum = 0;
+    for (int n = 30; n < 30 + length; n++)
+        pokeb(seg, si + n, 0);
+    pokew(seg, si + 30, 0xBEDD);
+    pokeb(seg, si + 32, length);
+    text(seg, si + 36, has_pci ? "PCI" : "ISA", 4);
+    text(seg, si + 40, cd ? "ATAPI" : "ATA", 8);
+    if (has_pci) {
+        pokeb(seg, si + 49, 1);                     /* 0:1.1 is the PIIX3's IDE function */
+        pokeb(seg, si + 50, 1);
+        pokeb(seg, si + 51, d->port == 0x170);
+    } else
+        pokew(seg, si + 48, d->port);
+    pokeb(seg, si + 56, d->unit);
+    for (int n = 30; n < 30 + length; n++)
+        sum += peekb(seg, si + n);
+    pokeb(seg, si + 29 + length, -sum);
+}
+
+/* 48h: as much as the caller has room for. */
+void edd_parameters(struct drive *d, struct regs *r, int cd)
+{
+    u16 seg = r->ds, si = r->si, room = peekw(seg, si);
+    if (room < 26) {
+        finish_13(r, BAD_COMMAND);
+        return;
+    }
+    pokew(seg, si + 2, cd ? 0x0074 : 0x0002);       /* removable, with change line, lockable; or: CHS is valid */
+    pokel(seg, si + 4, cd ? 0xFFFFFFFFU : d->real_cylinders);
+    pokel(seg, si + 8, cd ? 0xFFFFFFFFU : d->real_heads);
+    pokel(seg, si + 12, cd ? 0xFFFFFFFFU : d->real_spt);
+    pokel(seg, si + 16, cd ? 0xFFFFFFFFU : d->sectors);
+    pokel(seg, si + 20, cd ? 0xFFFFFFFFU : 0);
+    pokew(seg, si + 24, cd ? 2048 : 512);
+    pokew(seg, si, room < 30 ? 26 : room < 66 ? 30 : room < 74 ? 66 : 74);
+    if (room >= 30) {
+        extension_of(d, cd);
+        pokew(seg, si + 26, (u16) (u32) &extension);
+        pokew(seg, si + 28, 0xF000);
+    }
+    if (room >= 66)
+        path(d, seg, si, room < 74 ? 36 : 44, cd);
+    finish_13(r, OK);
+}
+
+static u8 chs(struct drive *d, struct regs *r)
 {
     u32 cylinder = r->ch | (r->cl & 0xC0) << 2, sector = r->cl & 63, count = r->al, done;
     u32 lba = (cylinder * d->heads + r->dh) * d->spt + sector - 1;
-    if (!count || !sector || sector > d->spt || r->dh >= d->heads || lba >= d->sectors || count > d->sectors - lba) {
-        r->ah = count ? 4 : 1;
-        r->al = 0;
-        return;
-    }
-    u8 command = r->ah == 2 ? 0x20 : r->ah == 3 ? 0x30 : 0x40;
-    r->ah = transfer(d, command, lba, count, r->es, r->bx, &done);
+    u8 command = r->ah == 2 ? READ_SECTORS : r->ah == 3 ? WRITE_SECTORS : VERIFY_SECTORS;
+    r->al = 0;
+    if (!count || !sector || sector > d->spt || r->dh >= d->heads || lba >= d->sectors || count > d->sectors - lba)
+        return count ? NOT_FOUND : BAD_COMMAND;
+    u8 status = transfer(d, command, lba, count, r->es, r->bx, &done);
     r->al = done;
+    return status;
 }
 
-void handle_13(struct regs *r)
+void finish_13(struct regs *r, u8 status)
 {
-    struct disk *d = &disks[r->dl & 0x7F];
-    u8 function = r->ah;
+    pokeb(BDA, 0x74, status);
+    r->ah = status;
+    carry(r, status);
+}
+
+void disk_13(struct regs *r)
+{
+    struct drive *d = &disks[r->dl & 0x7F];
+    u8 function = r->ah, status = OK;
     if (function == 0x01) {
         r->ah = peekb(BDA, 0x74);
         carry(r, r->ah);
         return;
     }
-    if (r->dl < 0x80 || (r->dl & 0x7F) >= disk_count) {
+    if ((r->dl & 0x7F) >= disk_count) {
         if (function == 0x08)
             r->dl = disk_count;
-        r->ah = function == 0x15 ? 0 : 1;
+        r->ah = function == 0x15 ? 0 : BAD_COMMAND;
         carry(r, r->ah);
         return;
     }
     switch (function) {
-    case 0x00: case 0x0D: case 0x09: case 0x10: case 0x11: case 0x14:
-        r->ah = 0;
+    case 0x00: case 0x0D: case 0x09: case 0x0C: case 0x10: case 0x11: case 0x14:
         break;
     case 0x02: case 0x03: case 0x04:
-        chs(d, r);
+        status = chs(d, r);
         break;
     case 0x08:
         r->ax = 0;
         r->ch = d->cylinders - 1;
         r->cl = d->spt | (d->cylinders - 1) >> 2 & 0xC0;
         r->dh = d->heads - 1;
-        r->dl = disk_count;
-        break;
-    case 0x0C:
-        r->ah = 0;
+        r->dl = peekb(BDA, 0x75);
         break;
     case 0x15:
         r->ah = 3;
@@ -238,44 +153,36 @@ void handle_13(struct regs *r)
         return;
     case 0x41:
         if (r->bx != 0x55AA) {
-            r->ah = 1;
+            status = BAD_COMMAND;
             break;
         }
         r->bx = 0xAA55;
-        r->ah = 0x01;                               /* 1.x */
-        r->cx = 0x0001;                             /* packets */
+        r->ah = 0x30;                               /* EDD 3.0 */
+        r->cx = 0x0005;                             /* packets, and the parameter table extension */
         carry(r, 0);
         return;
     case 0x42: case 0x43: case 0x44: case 0x47:
-        packet(d, r);
-        break;
+        extended(d, r);
+        return;
     case 0x48:
-        parameters(d, r);
+        edd_parameters(d, r, 0);
+        return;
+    case 0x4E:                                      /* prefetch off, PIO and DMA modes as after POST: so they are */
+        status = r->al == 1 || r->al == 3 || r->al == 4 || r->al == 6 ? OK : BAD_COMMAND;
+        r->al = 0;
         break;
     default:
-        r->ah = 1;
+        status = BAD_COMMAND;
     }
-    pokeb(BDA, 0x74, r->ah);
-    carry(r, r->ah);
+    finish_13(r, status);
 }
 
-void handle_18(struct regs *r)
+void handle_13(struct regs *r)
 {
-    print("No bootable device.\r\n");
-    for (;;)
-        asm volatile("sti; hlt");
-}
-
-void handle_19(struct regs *r)
-{
-    u32 done;
-    for (int n = 0; n < disk_count; n++) {
-        print("Booting from Hard Disk...\r\n");
-        if (transfer(&disks[n], 0x20, 0, 1, 0, 0x7C00, &done) || peekw(0, 0x7DFE) != 0xAA55)
-            continue;
+    if (r->flags & IF)
         sti();
-        struct regs start = { .edx = 0x80 + n, .eax = 0xAA55 };
-        call_regs(0, 0x7C00, &start, 1);
-    }
-    handle_18(r);
+    if (r->dl < FIRST_DISK)
+        floppy_13(r);
+    else
+        disk_13(r);
 }

@@ -3,13 +3,13 @@
 ; Code, data and stack are one segment, F000h: on `pc` POST makes it RAM through the 440FX's PAM registers, on
 ; `isapc` it is RAM from the beginning. The C files are gcc -m16, so segments are never mixed and a pointer is an offset.
 ;
-; Not there yet: diskettes, CD-ROMs, boot order and menu, fw_cfg's tables (ACPI, SMBIOS, PIR, MP), genroms and BEV
+; Not there yet: CD-ROMs, boot menu, fw_cfg's tables (ACPI, SMBIOS, PIR, MP), genroms and BEV
 ; (so -kernel needs the direct way), PCI BIOS and BIOS32, APM, the mouse, alarms, CMOS shutdown codes, keyboard lights.
 
 bits 16
 extern post, handle_09, handle_10, handle_11, handle_12, handle_13, handle_14, handle_15, handle_16, handle_17
-extern handle_18, handle_19, handle_1a, handle_irq
-global call_regs, copy_flat, entry_table, dummy_iret, stack_level
+extern handle_18, handle_19, handle_1a, handle_irq, handle_0e
+global call_regs, copy_flat, entry_table, dummy_iret, stack_level, start_boot
 
 PAM0_ADDRESS equ 80000058h              ; 59h, the 440FX's PAM0, is in this dword
 STACK_TOP equ 0E000h
@@ -102,12 +102,52 @@ entry_%1:
         SERVICE 15
         SERVICE 16
         SERVICE 17
-        SERVICE 18
-        SERVICE 19
+        SERVICE 0e
         SERVICE 1a
         SERVICE irq
 
-; IRQ 0: the tick count, which is cleared at midnight, and INT 1Ch. On the interrupted program's stack.
+; INT 18h and 19h do not return: a stack of their own, empty.
+%macro RESTART 1
+entry_%1:
+        cli
+        cld
+        mov ax, cs
+        mov ds, ax
+        mov es, ax
+        mov ss, ax
+        mov esp, STACK_TOP
+        mov dword [stack_level], STACK_TOP - LEVEL
+        sti
+        call dword handle_%1
+%endmacro
+        RESTART 18
+        RESTART 19
+
+; void start_boot(u16 segment, u16 offset, u32 drive): the registers as loaders are used to find them.
+start_boot:
+        cli
+        mov dword [stack_level], STACK_TOP
+        xor ebx, ebx
+        mov ss, bx
+        mov esp, 7C00h
+        push bx
+        popf
+        push ax
+        push dx
+        mov edx, ecx
+        mov ds, bx
+        mov es, bx
+        mov fs, bx
+        mov gs, bx
+        mov eax, 0AA55h
+        xor ecx, ecx
+        xor esi, esi
+        xor edi, edi
+        xor ebp, ebp
+        sti
+        retf
+
+; IRQ 0: the tick count, which is cleared at midnight, the diskettes' motors, and INT 1Ch. On the interrupted program's stack.
 entry_08:
         push eax
         push ds
@@ -121,7 +161,17 @@ entry_08:
         inc byte [70h]
 .same_day:
         mov [6Ch], eax
-        int 1Ch
+        cmp byte [40h], 0
+        je .rest
+        dec byte [40h]
+        jnz .rest
+        and byte [3Fh], 0F0h
+        push dx
+        mov dx, 3F2h
+        mov al, 0Ch
+        out dx, al
+        pop dx
+.rest:  int 1Ch
         mov al, 20h
         out 20h, al
         pop ds
@@ -234,10 +284,10 @@ gdt_pointer: dw 23
 
 align 4
 entry_table:                            ; vector, offset; ends with FFFFh
-        dw 08h, entry_08, 09h, entry_09, 10h, entry_10, 11h, entry_11, 12h, entry_12, 13h, entry_13, 14h, entry_14
+        dw 08h, entry_08, 09h, entry_09, 0Eh, entry_0e, 10h, entry_10, 11h, entry_11, 12h, entry_12, 13h, entry_13, 14h, entry_14
         dw 15h, entry_15, 16h, entry_16, 17h, entry_17, 18h, entry_18, 19h, entry_19, 1Ah, entry_1a
         dw 75h, entry_75, 0FFFFh
-global entry_irq_offset
+global entry_irq_offset, diskette_table
 entry_irq_offset: dw entry_irq
 
 section .data16
@@ -308,6 +358,9 @@ rom_gdt: dq 0, 00CF93000000FFFFh, 000093000000FFFFh, 00CF9B000000FFFFh
         dq 00009B0F0000FFFFh
 rom_gdt_pointer: dw 39
         dd 0FFFF0000h + rom_gdt
+        times 0FC7h - ($ - $$) db 0FFh
+diskette_table:                         ; where the AT has the one that INT 1Eh points to: of a 1.44 MiB diskette
+        db 0AFh, 2, 25h, 2, 18, 1Bh, 0FFh, 6Ch, 0F6h, 0Fh, 8
         times 1FF0h - ($ - $$) db 0FFh
         jmp 0F000h:reset
         db "01/01/26", 0, 0FCh, 0

@@ -1,5 +1,6 @@
 /* Power-on self test: chips, interrupt table, BIOS data area, then drives, option ROMs and the start. */
 #include "bios.h"
+#include "drives.h"
 
 extern u16 entry_table[], entry_irq_offset;
 void dummy_iret(void);
@@ -121,8 +122,9 @@ void post(void)
     struct regs mode = { .eax = 0x0003 };           /* a VGA BIOS leaves the choice of a mode to us */
     call_int(0x10, &mode);
     print("qemu_py BIOS\r\n\r\n");
-    disk_init();
     sti();
+    floppy_init();
+    ata_init();
     struct regs r = { 0 };
     call_int(0x19, &r);
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from qemu_py.machine.drives import simple_drive
+from tests.boot.bios_guest import BIOS
 from tests.boot.screens import Watch, keys, need_seabios
 
 ISOLINUX = Path("/usr/lib/ISOLINUX/isolinux.bin")
@@ -32,12 +33,16 @@ def need_program(name):
         pytest.skip(f"{name} is not installed")
 
 
-@pytest.fixture
-def watch(make_machine):
-    need_seabios()
+@pytest.fixture(params=["seabios", "ours"])
+def bios(request):
+    need_seabios()                      # its VGA BIOS serves both
+    return "bios-256k.bin" if request.param == "seabios" else BIOS
 
+
+@pytest.fixture
+def watch(make_machine, bios):
     def watch(*steps, drive, ram=64):
-        machine = make_machine(bios="bios-256k.bin", drives=[simple_drive(*drive)], ram_size=ram << 20)
+        machine = make_machine(bios=bios, drives=[simple_drive(*drive)], ram_size=ram << 20)
         return Watch(machine, *[step if isinstance(step, tuple) else (step, None) for step in steps]).run()
     return watch
 

@@ -1,0 +1,65 @@
+"""Boot sectors that ask our own BIOS (pc-bios/bios) and say at port E9h what it answers."""
+from pathlib import Path
+
+from qemu_py.machine.drives import simple_drive
+from qemu_py.machine.linux_boot import ROM_PATH
+from tests.guest import asm
+from tests.machines import EXIT, Capture
+
+BIOS = str(Path(ROM_PATH).with_name("bios.bin"))
+LIMIT = 120                             # seconds, for a very slow host
+HDA, FDA = ("-hda", "ide", 0), ("-fda", "floppy", 0)
+START = "xor ax, ax; mov ds, ax; mov es, ax; mov ss, ax; mov sp, 0x7C00;"
+# The drive in DL is left alone; `bad` may be jumped to with an error in AH.
+END = """
+    mov al, 1; out 0xF4, al; hlt
+putw: push ax; mov al, ah; call puth; pop ax
+puth: push ax; shr al, 4; call nibble; pop ax; and al, 15
+nibble: add al, 48; cmp al, 57; jbe putc; add al, 7
+putc: out 0xE9, al; ret
+"""
+
+
+class Console(Capture):
+    """Calls ask() when the guest says "?"."""
+
+    def __init__(self, ask):
+        super().__init__()
+        self.ask = ask
+
+    def write(self, data):
+        if b"?" in data and self.ask is not None:
+            self.ask()
+        return super().write(data)
+
+
+def numbered(size, code=b""):
+    """An image whose sectors, but the first with the code, begin with their number."""
+    image = bytearray(size)
+    for n in range(1, min(size // 512, 8192)):
+        image[512 * n:512 * n + 8] = b"<%06d>" % n
+    assert len(code) <= 510
+    image[:len(code)] = code
+    image[510:512] = b"\x55\xaa"
+    return image
+
+
+class Runner:
+    """Call it with a boot sector's code and the drive's size; it returns what the guest said."""
+
+    def __init__(self, make_machine, path, machine, drive):
+        self.make_machine, self.image, self.board, self.drive = make_machine, path, machine, drive
+        self.machine = None
+
+    def __call__(self, code, size, do=None, ask=None, drives=(), **config):
+        self.image.write_bytes(numbered(size, asm(START + code + END, 0x7C00, 16)))
+        option, interface, index = self.drive
+        console = Console(ask and (lambda: ask(machine)))
+        config = {"machine": self.board, "bios": BIOS, "devices": EXIT, "debugcons": [console], "ram_size": 64 << 20} | config
+        machine = self.machine = self.make_machine(drives=[simple_drive(option, str(self.image), interface, index), *drives], **config)
+        machine.clocks.rt.timer(lambda: machine.request_exit(99)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)
+        if do is not None:
+            do(machine)
+        status = machine.run()
+        assert status == 3, (status, bytes(console.data), machine.vga.screen_text())
+        return console.data.decode("latin1")
