@@ -63,6 +63,10 @@ cdef enum:
     CC_OP_ADC = 28              # cc_dst = x + cc_src + 1
     CC_OP_SUB = 32              # cc_dst = x - cc_src
     CC_OP_SBB = 36              # cc_dst = x - cc_src - 1
+    # cc_dst = x shifted, cc_src = x and, from bit 32 on, the count:
+    CC_OP_SHL = 40
+    CC_OP_SHR = 44
+    CC_OP_SAR = 48
 
 cdef enum:
     CR0_PE = 1 << 0

@@ -2,12 +2,12 @@
 
 An arithmetic op leaves (cc_op, cc_dst, cc_src) instead of six flags; a consumer asks for what it
 needs. cc_op is a kind (CC_OP_*) plus log2 of the operand size. cc_dst and cc_src are zero-extended
-from that size. After CC_OP_RES and CC_OP_EFLAGS cc_src holds flag bits at their EFLAGS places. LAHF, INC and DEC are host code's.
+from that size. After CC_OP_RES and CC_OP_EFLAGS cc_src holds flag bits at their EFLAGS places. LAHF, INC, DEC and shifts are host code's.
 """
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from qemu_py._core.cpu cimport (CPUX86State, CC_C, CC_P, CC_A, CC_Z, CC_S, CC_O, CC_MASK, DF_MASK,
                                 CC_OP_EFLAGS, CC_OP_LAHF, CC_OP_RES, CC_OP_INC, CC_OP_DEC, CC_OP_LOGIC, CC_OP_ADD, CC_OP_ADC,
-                                CC_OP_SUB, CC_OP_SBB)
+                                CC_OP_SUB, CC_OP_SBB, CC_OP_SHL, CC_OP_SHR)
 
 cdef extern from *:
     """
@@ -18,6 +18,19 @@ cdef extern from *:
 
 cdef inline uint64_t cc_size_mask(uint32_t cc_op) noexcept nogil:
     return (<uint64_t> 0xFFFFFFFFFFFFFFFFU) >> (64 - (8 << (cc_op & 3)))
+
+
+cdef inline uint32_t shift_co(uint32_t cc_op, uint64_t src) noexcept nogil:
+    """C and O of a shift. O is as if the count were 1, A is 0: what the manual leaves undefined is as Intel does it."""
+    cdef uint32_t kind = cc_op & ~3
+    cdef uint32_t top = (8 << (cc_op & 3)) - 1
+    cdef uint64_t x = <uint32_t> src
+    cdef uint32_t n = <uint32_t> (src >> 32)
+    if kind == CC_OP_SHL:
+        return <uint32_t> (x << n >> top >> 1 & 1) | <uint32_t> ((x ^ x << 1) >> top & 1) << 11
+    if kind == CC_OP_SHR:
+        return <uint32_t> (x >> (n - 1) & 1) | <uint32_t> (x >> top & 1) << 11
+    return <uint32_t> (x | (~<uint64_t> 0 << top if x >> top & 1 else 0)) >> (n - 1) & 1
 
 
 cdef inline uint32_t compute_c(CPUX86State *env) noexcept nogil:
@@ -35,6 +48,8 @@ cdef inline uint32_t compute_c(CPUX86State *env) noexcept nogil:
     if kind == CC_OP_SUB:
         x = (env.cc_dst + env.cc_src) & cc_size_mask(env.cc_op)
         return x < env.cc_src
+    if kind >= CC_OP_SHL:
+        return shift_co(env.cc_op, env.cc_src) & CC_C
     x = (env.cc_dst + env.cc_src + 1) & cc_size_mask(env.cc_op)
     return x <= env.cc_src
 
@@ -59,6 +74,8 @@ cdef inline uint32_t compute_all(CPUX86State *env) noexcept nogil:
         return f | (<uint32_t> src & (CC_C | CC_A | CC_O))
     if kind == CC_OP_LOGIC:
         return f
+    if kind >= CC_OP_SHL:
+        return f | shift_co(env.cc_op, src)
     if kind == CC_OP_INC:
         f |= <uint32_t> src & CC_C | (CC_A if dst & 15 == 0 else 0)
         return f | (CC_O if dst == <uint64_t> 1 << (bits - 1) else 0)

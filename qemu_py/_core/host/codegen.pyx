@@ -262,7 +262,7 @@ cdef void store_cc_imm(Gen *g, int32_t where, int size, int64_t value) noexcept 
         st(&g.a, 8, R9, R14, where)
 
 cdef void save_flags(Gen *g) noexcept nogil:
-    """The host's flags are the guest's: keep them as they are."""
+    """The host's flags are the guest's, all that are defined: keep them as they are."""
     cdef Asm *a = &g.a
     mov_rr(a, 8, R8, RAX)
     b1(a, 0x9F)                         # lahf
@@ -602,12 +602,18 @@ cdef int gen_op(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
         x = use(g, op.a)
         if x == NO_REG or x == R11 or size == 1 and high(op.a) or id == T_rotate_ri and not t.nf:
             return 1
+        if not t.nf:
+            store_cc(g, off(&E.cc_src), size, x)
+            rm(a, 4, 0xC7, 0, R14, off(&E.cc_src) + 4)
+            b4(a, <uint32_t> op.imm & 31)
         rr(a, size, 0xC1 if size != 1 else 0xC0, t.arg, x)
         b1(a, <uint32_t> op.imm & 31)
         g.hv = 0
         if not t.nf:
-            save_flags(g)
-            g.hv = HV_REST if t.cc >= 0 else 0
+            store_cc(g, off(&E.cc_dst), size, x)
+            set_cc_op(g, CC_OP_SHL if t.arg == X_SHL else CC_OP_SHR if t.arg == X_SHR else CC_OP_SAR, size)
+            # the host's A, and O of longer shifts, are undefined
+            g.hv = HV_ALL if op.imm == 1 else HV_C if size == 4 else 0
         return 0
     if id == T_bswap:
         x = reg_of(g, op.a)
