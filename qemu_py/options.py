@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 from qemu_py.backends.char_options import NamedChardevs
+from qemu_py.util.accel import MAX_TIER
 from qemu_py.util.errors import UserError
 from qemu_py.util.version import __version__
 
@@ -126,9 +127,6 @@ def opt_icount(parse, text):
     parse.settings["icount"] = ICountOptions(shift, sleep)
 
 
-MAX_TIER = 1_000_000
-
-
 def check_accel(text, option):
     """Both interpret the IR; `tcg,tier=N` compiles what has run N times."""
     if text in ("help", "?"):
@@ -140,6 +138,8 @@ def check_accel(text, option):
 def opt_accel(parse, text):
     name, properties = split_properties(text)
     check_accel(name, "accel")
+    if name == "interp":
+        parse.settings["tier"] = None
     for key, value in properties:
         if key == "tier" and name == "tcg":
             if not value.isdecimal() or int(value) > MAX_TIER:

@@ -15,6 +15,7 @@ from qemu_py._core.softmmu cimport tlb_flush
 from qemu_py._core.tb cimport tb_flush, tb_invalidate_phys_page_range
 from qemu_py._core.x86.state cimport cpu_set_cpl, cpu_x86_load_seg_cache, update_hflags
 from qemu_py._core.batch import BatchRunner
+from qemu_py.util.accel import DEFAULT
 from qemu_py.util.errors import UserError
 
 from qemu_py._core.cpu_face import DEFAULT_TB_SIZE
@@ -76,14 +77,14 @@ cdef class CPU(VCPU):
     on_port     the same for I/O ports; without it they read as all ones
     deliver     True: exceptions go through the guest's IDT; False: run() returns them
     tb_size     bytes of the translation cache; 0: the default
-    tier        runs after which a block becomes host code; None: never
+    tier        runs after which a block becomes host code; None: never; by default what QEMU_PY_ACCEL says
     """
     cdef readonly object ram
     cdef object until_address
     cdef object callbacks
 
     def __init__(self, str model="qemu32", ram=1 << 20, mode="flat", on_access=None, on_port=None,
-                 deliver=False, tb_size=0, tier=None):
+                 deliver=False, tb_size=0, tier=DEFAULT):
         physmap = PhysMap()
         if mode not in ("flat", "reset"):
             raise UserError(f'mode {mode!r}: choose "flat" or "reset"')
@@ -190,7 +191,7 @@ cdef class CPU(VCPU):
         return RunResult(REASONS[reason], steps)
 
     @staticmethod
-    def batch(records, block=False, model="qemu32", tier=None):
+    def batch(records, block=False, model="qemu32", tier=DEFAULT):
         """Run a numpy array of test records in place, each on a fresh user-mode state.
 
         A record has the fields gpr (u8[16], the first 8 count), rip, rflags, fx (u1[512], an FXSAVE

@@ -86,7 +86,7 @@ cdef class BatchRunner:
     cdef uint32_t mode
     cdef uint32_t segs
 
-    def __init__(self, str model, tier=None):
+    def __init__(self, str model, tier):
         cdef uint8_t[::1] view
         physmap = PhysMap()
         self.pages = mmap.mmap(-1, 2 * 4096)

@@ -24,6 +24,7 @@ from qemu_py._core.x86.fpu_state cimport fxrstor_image, fxsave_image
 from qemu_py._core.x86.msr cimport cpu_rdmsr, cpu_wrmsr
 from qemu_py._core.x86.reset cimport cpu_reset
 from qemu_py._core.x86.state cimport cpu_set_cpl, cpu_x86_load_seg_cache, update_hflags
+from qemu_py.util.accel import DEFAULT, default_tier
 from qemu_py.util.errors import UserError
 # These register the interpreter's functions in the op table.
 from qemu_py._core.ir import interp_alu, interp_jump, interp_mem, interp_move, interp_sys, table  # noqa: F401
@@ -54,11 +55,13 @@ cdef dict SEGMENT = {name: i for i, name in enumerate(("es", "cs", "ss", "ds", "
 cdef class TBCache:
     """The translation blocks of a machine: code_gen_buffer, tb_phys_hash. `size` is in bytes."""
 
-    def __cinit__(self, uint64_t size=DEFAULT_TB_SIZE, tier=None):
+    def __cinit__(self, uint64_t size=DEFAULT_TB_SIZE, tier=DEFAULT):
         if size < 1 << 18:
             raise UserError(f"tb-size: {size} bytes are too few for a translation cache; give at least 256 KiB")
         # A TB averages a few dozen ops of 32 bytes
         self.tbx = tb_context_new(size, <uint32_t> (size // 256))
+        if tier == DEFAULT:
+            tier = default_tier()
         if tier is not None:
             host_attach(self.tbx, size, tier)
 

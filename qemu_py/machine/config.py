@@ -2,6 +2,7 @@
 import os
 from dataclasses import dataclass, field
 
+from qemu_py.util import accel
 from qemu_py.util.errors import UserError
 
 DEFAULT_RAM_SIZE = 128 << 20
@@ -36,7 +37,7 @@ class MachineConfig:
     no_reboot: bool = False
     no_shutdown: bool = False
     start_paused: bool = False
-    tier: int = None                    # runs after which a block becomes host code; None: never
+    tier: object = accel.DEFAULT        # runs after which a block becomes host code; None: never
     single_loop: bool = False           # CPUs and events in one thread
     icount: object = None               # icount.ICountOptions: virtual time counts instructions
 
