@@ -49,6 +49,7 @@ class Instructions:
 
 class Guest:
     prepare_only = False            # the scenes then give the guest, ready to run
+    tier = "default"                # as of CPU
 
     def __init__(self, pick, code, mode="flat", mmio=False, ram=RAM):
         import qemu_py
@@ -59,7 +60,7 @@ class Guest:
         if self.prepare_only:
             model += ",-tsc"            # it counts whole translation blocks
         self.cpu = qemu_py.CPU(model, ram=ram, mode=mode,
-                               on_access=self.access if mmio or pick.random() < 0.4 else None, on_port=self.port, deliver=deliver)
+                               on_access=self.access if mmio or pick.random() < 0.4 else None, on_port=self.port, deliver=deliver, tier=self.tier)
         self.code = code
         self.ram = ram
         pages = [pick.randrange(ram >> 12) << 12 for _ in range(6)]
@@ -232,29 +233,35 @@ def state(cpu):
     return seen
 
 
-def compare_paces(scene, seed, code):
-    """The same guest in one go and in small steps must end in the same state."""
+# (steps of a run, tier): in one go and in small steps, interpreted and as host code from the first or the third run on
+PACES = ((1 << 30, "default"), (1, "default"), (7, "default"))
+ENGINES = ((1 << 30, None), (1 << 30, 0), (7, 0), (1 << 30, 2))
+
+
+def compare_ways(scene, seed, code, ways):
+    """The same guest, run in each of these ways, must end in the same state."""
     Guest.prepare_only = True
     ends = []
-    for pace in (1 << 30, 1, 7):
-        guest = SCENES[scene](random.Random(f"{scene}/{seed}"), code)
-        cpu, left, result = guest.cpu, PACED_STEPS, None
-        while left > 0:
-            result = cpu.run(steps=min(pace, left))
-            left -= result.steps
-            if result.reason != "steps":
-                break
-        if guest.accesses > MMIO_ACCESSES:      # kicked: where that stops it depends on the pace
-            Guest.prepare_only = False
-            return result
-        ends.append((pace, PACED_STEPS - left, result.reason, state(cpu)))
-    Guest.prepare_only = False
-    for pace, done, reason, seen in ends[1:]:
-        first = ends[0][3]
-        different = [name for name in seen if seen[name] != first[name]]
-        assert (done, reason, different) == (ends[0][1], ends[0][2], []), (
-            f"in steps of {pace}: {done} steps, {reason}; in one go {ends[0][1]}, {ends[0][2]}; " +
-            "; ".join(f"{name}: {seen[name]} not {first[name]}" for name in different if name not in ("memory", "fx")) +
+    try:
+        for pace, Guest.tier in ways:
+            guest = SCENES[scene](random.Random(f"{scene}/{seed}"), code)
+            cpu, left, result = guest.cpu, PACED_STEPS, None
+            while left > 0:
+                result = cpu.run(steps=min(pace, left))
+                left -= result.steps
+                if result.reason != "steps":
+                    break
+            if guest.accesses > MMIO_ACCESSES:      # kicked: where that stops it depends on the way
+                return result
+            ends.append((pace, Guest.tier, PACED_STEPS - left, result.reason, state(cpu)))
+    finally:
+        Guest.prepare_only, Guest.tier = False, "default"
+    first = ends[0]
+    for pace, tier, done, reason, seen in ends[1:]:
+        different = [name for name in seen if seen[name] != first[4][name]]
+        assert (done, reason, different) == (first[2], first[3], []), (
+            f"tier {tier}, in steps of {pace}: {done} steps, {reason}; tier {first[1]} in one go: {first[2]}, {first[3]}; " +
+            "; ".join(f"{name}: {seen[name]} not {first[4][name]}" for name in different if name not in ("memory", "fx")) +
             f"; all that differ: {different}")
     return result
 
@@ -406,16 +413,18 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--paces", action="store_true", help="compare runs in one go with runs in small steps")
+    parser.add_argument("--engines", action="store_true", help="compare the interpreter with host code")
     parser.add_argument("--limit", type=float, default=120, help="seconds after which one run counts as hanging")
     args = parser.parse_args()
     faulthandler.enable()
     code = Instructions()
     reasons = {}
     for seed in range(args.seed, args.seed + args.count):
-        print(f"run --scene {args.scene} --seed {seed} --count 1{' --paces' if args.paces else ''}", flush=True)
+        print(f"run --scene {args.scene} --seed {seed} --count 1{' --paces' if args.paces else ''}"
+              f"{' --engines' if args.engines else ''}", flush=True)
         faulthandler.dump_traceback_later(args.limit, exit=True)
-        if args.paces:
-            result = compare_paces(args.scene, seed, code)
+        if args.paces or args.engines:
+            result = compare_ways(args.scene, seed, code, ENGINES if args.engines else PACES)
         else:
             result = SCENES[args.scene](random.Random(f"{args.scene}/{seed}"), code)
         faulthandler.cancel_dump_traceback_later()

@@ -35,6 +35,11 @@ def test_random_guests_do_the_same_in_one_go_and_in_small_steps(scene):
     run_guests(scene, "--seed", "1000", "--count", str(PACED_RUNS), "--paces")
 
 
+@pytest.mark.parametrize("scene", sorted(SCENES))
+def test_random_guests_do_the_same_under_the_interpreter_and_as_host_code(scene):
+    run_guests(scene, "--seed", "1000", "--count", str(PACED_RUNS), "--engines")
+
+
 @pytest.mark.parametrize("steps", [(2,), (1, 1), (1000,)])
 def test_code_that_changes_the_next_instruction_is_seen_however_few_steps_are_left(steps):
     cpu = CPU(ram=1 << 16)
