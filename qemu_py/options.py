@@ -252,7 +252,7 @@ def choose_display(parse, stdio_used):
 
 
 def opt_nographic(parse, text):
-    parse.nographic = True
+    parse.nographic = parse.settings["nographic"] = True
 
 
 def opt_vga(parse, text):

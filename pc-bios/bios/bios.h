@@ -46,8 +46,13 @@ static inline void carry(struct regs *r, int set) { r->flags = set ? r->flags | 
 void call_regs(u16 segment, u16 offset, struct regs *r, int flags_pushed);
 void copy_flat(u32 to, u32 from, u32 bytes);
 u8 cmos(u8 index);
-void print(const char *text);
+u16 fw_cfg_word(u16 key);
+void text_init(void);
 void say(const char *text);
+void print(const char *text);
+void print_number(u32 n);
+void print_size(u32 kib);
+int read_key(u32 ticks);
 void call_int(u8 number, struct regs *r);
 void pci_init(void);
 void keyboard_init(void);

@@ -181,8 +181,20 @@ void handle_13(struct regs *r)
 {
     if (r->flags & IF)
         sti();
-    if (r->dl < FIRST_DISK)
+    u8 drive = r->dl, function = r->ah;
+    if (eltorito_13(r))
+        return;
+    u8 real = r->dl;
+    if (real < FIRST_DISK)
         floppy_13(r);
+    else if (real >= FIRST_CD && real - FIRST_CD < cd_count)
+        cd_13(r);
     else
         disk_13(r);
+    if (drive == real)
+        return;
+    if (function == 0x08)
+        r->dl += real < FIRST_DISK;                 /* the emulated diskette counts */
+    else if (function != 0x15 || real < FIRST_DISK)
+        r->dl = drive;
 }

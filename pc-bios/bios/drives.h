@@ -60,6 +60,19 @@ void disk_13(struct regs *r);
 void finish_13(struct regs *r, u8 status);
 void edd_parameters(struct drive *d, struct regs *r, int cd);
 
+/* ---- cdrom.c, eltorito.c */
+void cd_13(struct regs *r);
+int eltorito_13(struct regs *r);
+void end_emulation(void);
+const char *boot_cd(int n);
+
+/* ---- boot.c */
+void show_devices(void);
+void add_bootstrap(u16 segment, u16 offset, u16 product, int first);
+#define SECTOR_SEGMENT 0x07C0
+#define SECTOR_AT 0x7C00
+void start_boot(u16 segment, u16 offset, u32 drive) __attribute__((noreturn));
+
 /* ---- floppy.c */
 #define FLOPPIES 2
 struct format { u8 tracks, heads, sectors, rate; };
@@ -79,4 +92,5 @@ void set_medium(u8 drive, struct format form);
 
 /* ---- floppy13.c */
 void floppy_13(struct regs *r);
+void floppy_table(struct regs *r, u8 type);
 const struct format *drive_format(u8 type);

@@ -3,7 +3,7 @@
 ; Code, data and stack are one segment, F000h: on `pc` POST makes it RAM through the 440FX's PAM registers, on
 ; `isapc` it is RAM from the beginning. The C files are gcc -m16, so segments are never mixed and a pointer is an offset.
 ;
-; Not there yet: CD-ROMs, boot menu, fw_cfg's tables (ACPI, SMBIOS, PIR, MP), genroms and BEV
+; Not there yet: fw_cfg's tables (ACPI, SMBIOS, PIR, MP), genroms and BEV
 ; (so -kernel needs the direct way), PCI BIOS and BIOS32, APM, the mouse, alarms, CMOS shutdown codes, keyboard lights.
 
 bits 16

@@ -20,7 +20,8 @@ static const u8 tables[][11] = {
 
 const struct format *drive_format(u8 type) { return &formats[type < TYPES ? type : 4]; }
 
-static void table_of(struct regs *r, u8 type)
+/* ES:DI. */
+void floppy_table(struct regs *r, u8 type)
 {
     r->es = 0xF000;
     r->di = (u16) (u32) tables[type < TYPES ? type : 4];
@@ -38,7 +39,7 @@ static void parameters(struct regs *r)
     r->cl = form->sectors;
     r->dh = form->heads - 1;
     r->dl = floppy_count;
-    table_of(r, type);
+    floppy_table(r, type);
 }
 
 /* 17h: what is to be formatted, by its number. 18h: by cylinders and sectors. */
@@ -62,7 +63,7 @@ static u8 media_type(struct regs *r)
         if (formats[type].tracks == cylinders && formats[type].sectors == (r->cl & 63)
             && formats[type].sectors <= most->sectors && cylinders <= most->tracks) {
             set_medium(drive, formats[type]);
-            table_of(r, type);
+            floppy_table(r, type);
             return OK;
         }
     return UNKNOWN_MEDIUM;

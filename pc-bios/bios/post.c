@@ -8,18 +8,6 @@ int has_pci;
 
 u8 cmos(u8 index) { outb(0x70, index); return inb(0x71); }
 
-/* The debug console, then the screen. */
-void say(const char *text) { while (*text) outb(0x402, *text++); }
-
-void print(const char *text)
-{
-    say(text);
-    for (; *text; text++) {
-        struct regs r = { .eax = 0x0E00 | (u8) *text, .ebx = 7 };
-        call_int(0x10, &r);
-    }
-}
-
 void call_int(u8 number, struct regs *r)
 {
     call_regs(peekw(0, 4 * number + 2), peekw(0, 4 * number), r, 1);
@@ -114,6 +102,7 @@ void post(void)
     vectors();
     data_area();
     tick_count();
+    text_init();
     say("qemu_py BIOS\n");
     if (has_pci)
         pci_init();
@@ -125,6 +114,7 @@ void post(void)
     sti();
     floppy_init();
     ata_init();
+    show_devices();
     struct regs r = { 0 };
     call_int(0x19, &r);
 }

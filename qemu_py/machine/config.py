@@ -31,6 +31,7 @@ class MachineConfig:
     boot_menu: bool = False
     globals: dict = field(default_factory=dict)         # (device, property) -> text: defaults of -global
     vga: str = "std"
+    nographic: bool = False             # nobody looks at a screen: firmware speaks to the first serial port, too
     rtc_base: object = "utc"            # what the real-time clock begins with: utc, localtime, or a datetime
     rtc_clock: str = "host"             # what it counts: host, rt or vm
     name: str = ""

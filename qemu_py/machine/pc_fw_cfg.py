@@ -25,7 +25,7 @@ def pc_fw_cfg_init(machine):
     cpus = len(machine.cpus)
     max_cpus = max(cpus, getattr(config, "max_cpus", 0) or 0)
     device.add_int(fw_cfg.RAM_SIZE, machine.ram_below_4g + machine.ram_above_4g, 8)
-    device.add_int(fw_cfg.NOGRAPHIC, int(machine.vga is None), 2)
+    device.add_int(fw_cfg.NOGRAPHIC, int(machine.vga is None or config.nographic), 2)
     device.add_int(fw_cfg.NB_CPUS, cpus, 2)
     device.add_int(fw_cfg.MAX_CPUS, max_cpus, 2)
     device.add_int(fw_cfg.BOOT_MENU, int(bool(getattr(config, "boot_menu", False))), 2)

@@ -1,4 +1,4 @@
-"""SeaBIOS finds the drives: it boots a disk and an El Torito CD of ours, and reads sectors with INT 13h."""
+"""SeaBIOS and our own BIOS find the drives: they boot a disk and an El Torito CD of ours, and read sectors with INT 13h."""
 import shutil
 import subprocess
 
@@ -6,6 +6,7 @@ import pytest
 
 from qemu_py import options
 from qemu_py.util.datadir import qemu_find_file
+from tests.boot.bios_guest import BIOS
 from tests.machines import EXIT, Capture
 
 # Says "booted " at port E9h, reads one sector with INT 13h, AH = 42h, says its first four bytes, exits with the drive's number.
@@ -76,32 +77,35 @@ def disc(tmp_path, boot_sector):
     return path
 
 
-def boot(make_machine, machine, *arguments):
-    """(what the boot sector said, the number of the drive that it was started from)"""
-    bios = {"pc": "bios-256k.bin", "isapc": "bios.bin"}[machine]
-    if qemu_find_file(bios, ()) is None:
-        pytest.skip(f"{bios} of the package seabios is not installed")
-    parse = options.parse_arguments(arguments)
-    console = Capture()
-    made = make_machine(machine=machine, bios=bios, devices=EXIT, debugcons=[console], drives=parse.drives, ram_size=64 << 20,
-                        **parse.settings)
-    status = made.run()
-    return bytes(console.data), status >> 1
+@pytest.fixture(params=["seabios", "ours"])
+def boot(request, make_machine):
+    """boot(machine, arguments...): (what the boot sector said, the number of the drive that it was started from)"""
+    def boot(machine, *arguments):
+        bios = BIOS if request.param == "ours" else {"pc": "bios-256k.bin", "isapc": "bios.bin"}[machine]
+        if qemu_find_file(bios, ()) is None:
+            pytest.skip(f"{bios} of the package seabios is not installed")
+        parse = options.parse_arguments(arguments)
+        console = Capture()
+        made = make_machine(machine=machine, bios=bios, devices=EXIT, debugcons=[console], drives=parse.drives, ram_size=64 << 20,
+                            **parse.settings)
+        status = made.run()
+        return bytes(console.data), status >> 1
+    return boot
 
 
 @pytest.mark.parametrize("machine", ["pc", "isapc"])
 @pytest.mark.parametrize("option", ["-hda", "-hdb", "-hdd"])
-def test_a_disk_boots(make_machine, disk, machine, option):
-    assert boot(make_machine, machine, option, str(disk)) == (b"booted DISK", 0x00)     # 80h: its bit 7 is lost in a status
+def test_a_disk_boots(boot, disk, machine, option):
+    assert boot(machine, option, str(disk)) == (b"booted DISK", 0x00)     # 80h: its bit 7 is lost in a status
 
 
-def test_a_cd_boots(make_machine, disc):
-    said, drive = boot(make_machine, "pc", "-cdrom", str(disc))
+def test_a_cd_boots(boot, disc):
+    said, drive = boot("pc", "-cdrom", str(disc))
     assert said == b"booted \x01CD0" and drive >= 0x60
 
 
-def test_boot_order_decides(make_machine, disk, disc):
+def test_boot_order_decides(boot, disk, disc):
     both = ("-hda", str(disk), "-cdrom", str(disc))
-    assert boot(make_machine, "pc", *both, "-boot", "c", "-snapshot")[0] == b"booted DISK"
-    assert boot(make_machine, "pc", *both, "-boot", "d", "-snapshot")[0] == b"booted \x01CD0"
-    assert boot(make_machine, "pc", *both, "-boot", "order=c,once=d", "-snapshot")[0] == b"booted \x01CD0"
+    assert boot("pc", *both, "-boot", "c", "-snapshot")[0] == b"booted DISK"
+    assert boot("pc", *both, "-boot", "d", "-snapshot")[0] == b"booted \x01CD0"
+    assert boot("pc", *both, "-boot", "order=c,once=d", "-snapshot")[0] == b"booted \x01CD0"

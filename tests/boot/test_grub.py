@@ -1,4 +1,4 @@
-"""GRUB, from Debian's package `grub-pc-bin`, started by SeaBIOS from a CD and from a disk."""
+"""GRUB, from Debian's package `grub-pc-bin`, started from a CD and from a disk by SeaBIOS and by our own BIOS."""
 import shutil
 import subprocess
 from pathlib import Path
@@ -6,23 +6,26 @@ from pathlib import Path
 import pytest
 
 from qemu_py.util.datadir import qemu_find_file
-from tests.machines import Capture
+from tests.boot.bios_guest import BIOS
+from tests.boot.test_seabios import Watched
 
 GRUB = Path("/usr/lib/grub/i386-pc")
 SCRIPT = "serial --unit=0 --speed=115200\nterminal_output serial\necho \"booted from $root\"\nls\necho goodbye\nhalt\n"
 LIMIT = 120                             # seconds, for a very slow host
 
 
-@pytest.fixture
-def start(make_machine):
+@pytest.fixture(params=["seabios", "ours"])
+def start(request, make_machine):
     """Boot from a drive of the command line's kind; what appears on the first serial port, and the exit status."""
-    if qemu_find_file("bios-256k.bin") is None:
+    bios = BIOS if request.param == "ours" else "bios-256k.bin"
+    if qemu_find_file(bios) is None:
         pytest.skip("bios-256k.bin (Debian's package seabios) is not installed")
 
     def start(option, path, interface, index, media="disk", **config):
         from qemu_py.machine.drives import simple_drive
-        serial = Capture()
-        machine = make_machine(bios=None, serials=[serial], ram_size=64 << 20,
+        # Our BIOS has no ACPI tables yet: GRUB's halt does not power off.
+        serial = Watched((b"goodbye", lambda: bios == BIOS and machine.request_exit(0)))
+        machine = make_machine(bios=bios, serials=[serial], ram_size=64 << 20,
                                drives=[simple_drive(option, str(path), interface, index, media)], **config)
         machine.clocks.rt.timer(lambda: machine.request_exit(9)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)
         return machine.run(), serial.data.decode("latin1")

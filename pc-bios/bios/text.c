@@ -1,0 +1,95 @@
+/* What we say: to the debug console (port 402h), to the screen, and, where fw_cfg tells that nobody looks at a screen
+   (-nographic), to COM1, whose keys then count, too. */
+#include "bios.h"
+#include "drives.h"
+
+#define NOGRAPHIC 0x04
+static u16 serial;
+
+u16 fw_cfg_word(u16 key)
+{
+    outw(0x510, 0x0000);
+    if (inb(0x511) != 'Q' || inb(0x511) != 'E' || inb(0x511) != 'M' || inb(0x511) != 'U')
+        return 0;
+    outw(0x510, key);
+    u8 low = inb(0x511);
+    return low | inb(0x511) << 8;
+}
+
+void text_init(void)
+{
+    serial = 0;
+    if (!fw_cfg_word(NOGRAPHIC) || !peekw(BDA, 0))
+        return;
+    serial = peekw(BDA, 0);
+    outb(serial + 3, 0x83);                         /* 115200 8N1 */
+    outb(serial, 1);
+    outb(serial + 1, 0);
+    outb(serial + 3, 0x03);
+    outb(serial + 4, 0x03);
+}
+
+void say(const char *text) { while (*text) outb(0x402, *text++); }
+
+static void send(u8 c)
+{
+    struct timeout limit = MILLISECONDS(100);
+    while (!(inb(serial + 5) & 0x20))
+        if (expired(&limit))
+            return;
+    outb(serial, c);
+}
+
+void print(const char *text)
+{
+    say(text);
+    for (; *text; text++) {
+        struct regs r = { .eax = 0x0E00 | (u8) *text, .ebx = 7 };
+        if (serial)
+            send(*text);
+        call_int(0x10, &r);
+    }
+}
+
+void print_number(u32 n)
+{
+    char digits[11];
+    int at = 10;
+    digits[at] = 0;
+    do
+        digits[--at] = '0' + n % 10;
+    while (n /= 10);
+    print(digits + at);
+}
+
+void print_size(u32 kib)
+{
+    static const char *const units[] = { " KiB", " MiB", " GiB" };
+    int unit = 0;
+    for (; kib >= 10240 && unit < 2; unit++)
+        kib >>= 10;
+    print_number(kib);
+    print(units[unit]);
+}
+
+/* The character of a key that comes within so many ticks of 55 ms, or 0. */
+int read_key(u32 ticks)
+{
+    for (u8 last = peekb(BDA, 0x6C);;) {
+        struct regs r = { .eax = 0x0100 };
+        call_int(0x16, &r);
+        if (!(r.flags & ZF)) {
+            r.eax = 0;
+            call_int(0x16, &r);
+            return r.al;
+        }
+        if (serial && inb(serial + 5) & 1)
+            return inb(serial);
+        if (last != peekb(BDA, 0x6C)) {
+            last = peekb(BDA, 0x6C);
+            if (!ticks--)
+                return 0;
+        }
+        asm volatile("sti; hlt");
+    }
+}

@@ -1,0 +1,136 @@
+"""Our own BIOS chooses what to start: -boot, its menu, INT 18h and 19h; what it says on screen and serial line."""
+import pytest
+
+from qemu_py.machine.drives import simple_drive
+from tests.boot.bios_guest import BIOS, END, LIMIT, START, Console
+from tests.guest import asm
+from tests.machines import EXIT, Capture
+
+MS = 1_000_000
+FLOPPY, DISK, SECOND = ("-fda", "floppy", 0), ("-hda", "ide", 0), ("-hdb", "ide", 1)
+SAY_DRIVE = "mov al, dl; call puth;"
+
+
+class Serial(Capture):
+    """The first serial port's other end; type() sends."""
+
+    def __init__(self):
+        super().__init__()
+        self.receive = None
+
+    def add_handlers(self, can_receive, receive, *rest):
+        self.receive = receive
+
+
+@pytest.fixture(params=["pc", "isapc"])
+def boot(request, make_machine, tmp_path):
+    """boot(sectors, options): sectors are {drive: code, or None without a signature}. What was said at port E9h."""
+    def boot(sectors, keys=(), await_text=None, **config):
+        drives = []
+        for n, (drive, code) in enumerate(sectors.items()):
+            path = tmp_path / f"{n}.img"
+            sector = asm(START + code + END, 0x7C00, 16).ljust(510, b"\0") + b"\x55\xaa" if code is not None else b"x" * 512
+            path.write_bytes(sector.ljust(1440 << 10, b"\0"))
+            drives.append(simple_drive(drive[0], str(path), *drive[1:]))
+        console = Console(None)
+        machine = boot.machine = make_machine(**({"machine": request.param, "bios": BIOS, "devices": EXIT, "debugcons": [console],
+                                                  "ram_size": 64 << 20, "drives": drives} | config))
+        rt = machine.clocks.rt
+        rt.timer(lambda: machine.request_exit(99)).mod_ns(rt.get_ns() + LIMIT * 1000 * MS)
+        pending = list(keys)
+
+        def look():
+            boot.screen = machine.vga.screen_text()
+            text = "\n".join(boot.screen)
+            if pending and pending[0][0] in text:
+                pending.pop(0)[1](machine)
+            if await_text is not None and await_text in text:
+                machine.request_exit(7)
+            timer.mod_ns(rt.get_ns() + 20 * MS)
+        timer = rt.timer(look)
+        timer.mod_ns(0)
+        status = machine.run()
+        assert status == (3 if await_text is None else 7), (status, bytes(console.data), machine.vga.screen_text())
+        return console.data.decode("latin1")
+    return boot
+
+
+def key(name):
+    return lambda machine: machine.inputs.send_keys(name)
+
+
+@pytest.mark.parametrize("order, drive", [("a", "00"), ("c", "80"), ("ca", "80"), ("ac", "00"), ("dca", "80")])
+def test_the_order_decides(boot, order, drive):
+    assert boot({FLOPPY: SAY_DRIVE, DISK: SAY_DRIVE}, boot_order=order) == drive
+
+
+def test_what_does_not_boot_is_passed_over_and_said(boot):
+    said = boot({FLOPPY: SAY_DRIVE, DISK: None, SECOND: None}, boot_order="ca", await_text=None)
+    assert said == "00"
+    assert sum("Boot failed: not a bootable disk." in line for line in boot.machine.vga.screen_text()) == 2
+
+
+def test_the_second_disk_boots_as_81h(boot):
+    assert boot({DISK: None, SECOND: SAY_DRIVE}, boot_order="c") == "81"
+
+
+def test_once_is_for_one_boot(boot):
+    """The disk is asked first after the reset that the diskette's sector makes."""
+    assert boot({FLOPPY: SAY_DRIVE + "mov al, 0xFE; out 0x64, al; w: jmp w;", DISK: SAY_DRIVE}, boot_order="c", boot_once="a") == "0080"
+
+
+def test_int_18h_goes_on_and_int_19h_begins_again(boot):
+    """The disk's sector counts in memory that no one else uses."""
+    assert boot({DISK: SAY_DRIVE + "int 0x18;", FLOPPY: SAY_DRIVE + "int 0x18;"}, boot_order="ca", await_text="No bootable device.") == "8000"
+    assert boot({DISK: SAY_DRIVE + "inc byte ptr [0x600]; cmp byte ptr [0x600], 3; je over; int 0x19; over:"}, boot_order="c") == "808080"
+
+
+def test_services_have_their_stack_after_many_restarts(boot):
+    """Each INT 19h begins anew, however often."""
+    again = "inc word ptr [0x600]; cmp word ptr [0x600], 100; jae over; int 0x19; over:" + SAY_DRIVE
+    assert boot({DISK: again}, boot_order="c") == "80"
+
+
+def test_without_any_device_it_says_so(boot):
+    boot({}, await_text="No bootable device.")
+    assert boot.screen[0] == "qemu_py BIOS"
+
+
+def test_the_menu_is_asked_for_with_escape(boot):
+    said = boot({FLOPPY: SAY_DRIVE, DISK: SAY_DRIVE, SECOND: SAY_DRIVE}, boot_order="a", boot_menu=True,
+                keys=[("Press Esc for the boot menu.", key("esc")), ("3  Hard disk 1: QEMU_PY", key("3"))])
+    assert said == "81"
+    assert "1  Floppy A: 1.44 MiB" in boot.machine.vga.screen_text()
+
+
+def test_the_menu_can_be_left(boot):
+    assert boot({FLOPPY: SAY_DRIVE, DISK: SAY_DRIVE}, boot_order="ca", boot_menu=True,
+                keys=[("Press Esc", key("esc")), ("Boot from:", key("9")), ("Boot from:", key("esc"))]) == "80"
+
+
+def test_without_a_key_the_menu_does_not_wait_long(boot):
+    assert boot({DISK: SAY_DRIVE}, boot_order="c", boot_menu=True) == "80"
+
+
+def test_it_says_what_it_finds(boot):
+    boot({FLOPPY: None, DISK: None}, boot_order="ac", await_text="No bootable device.")
+    assert "\n".join(boot.screen).rstrip() == (
+        "qemu_py BIOS\n\nFloppy A: 1.44 MiB\nHard disk 0: QEMU_PY HARDDISK, 1440 KiB\nCD-ROM 0: QEMU_PY DVD-ROM\n\n"
+        "Booting from Floppy...\nBoot failed: not a bootable disk.\n\n"
+        "Booting from Hard Disk...\nBoot failed: not a bootable disk.\n\nNo bootable device.")
+
+
+def test_without_a_screen_it_speaks_to_the_serial_port_and_listens_there(boot):
+    serial = Serial()
+    said = boot({FLOPPY: SAY_DRIVE, DISK: SAY_DRIVE}, boot_order="a", boot_menu=True, nographic=True, serials=[serial],
+                keys=[("Press Esc for the boot menu.", lambda machine: serial.receive(b"\x1b")), ("Boot from:", lambda machine: serial.receive(b"2"))])
+    assert said == "80"
+    text = serial.data.decode()
+    assert text.startswith("qemu_py BIOS\r\n") and "2  Hard disk 0: QEMU_PY" in text
+    assert "Booting from Hard Disk...\r\n" in text
+
+
+def test_with_a_screen_the_serial_port_is_left_alone(boot):
+    serial = Capture()
+    boot({DISK: SAY_DRIVE}, boot_order="c", serials=[serial])
+    assert serial.data == b""
