@@ -371,7 +371,7 @@ OPTIONS = (
     Option("kernel", "FILE", "start a Linux kernel (bzImage) or a multiboot one (ELF32, or with address fields)", set_text("kernel")),
     Option("append", "TEXT", "command line of the kernel", set_text("append")),
     Option("initrd", "LIST", "the initrd of a Linux kernel; modules of another: \"file arguments,file arguments\"", set_text("initrd")),
-    Option("bios", "FILE", "the BIOS; with it, a Linux kernel is started by the BIOS", set_text("bios")),
+    Option("bios", "FILE", "the BIOS: a file, bios.bin (our own), or seabios; with it, a Linux kernel is started by the BIOS", set_text("bios")),
     Option("hda", "FILE", "disk 0; -hdb, -hdc and -hdd are the others", opt_simple_drive("-hda", "ide", 0)),
     Option("hdb", "FILE", "", opt_simple_drive("-hdb", "ide", 1)),
     Option("hdc", "FILE", "", opt_simple_drive("-hdc", "ide", 2)),

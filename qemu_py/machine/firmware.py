@@ -9,9 +9,10 @@ import struct
 from qemu_py.machine.multiboot import read_file
 from qemu_py.machine.pc_vga import set_text_mode
 from qemu_py.system.memory import MemoryRegion
-from qemu_py.util.datadir import qemu_find_file
+from qemu_py.util.datadir import find_installed, qemu_find_file
 from qemu_py.util.errors import UserError
 
+OUR_BIOS, SEABIOS = "bios.bin", "seabios"          # of pc-bios/; -bios's name for the other, whichever file it is
 ISA_BIOS_MAX = 128 << 10                # the part that also appears below 1 MiB
 BIOS_MAX = 16 << 20
 IRET_OFFSET = 0xFF53                    # where the AT's dummy handler is
@@ -19,9 +20,22 @@ BDA = 0x400
 COM_PORTS = (0x3F8, 0x2F8, 0x3E8, 0x2E8)
 
 
-def load_bios(path, dirs=()):
-    """A BIOS image, checked; a plain name is also looked for where firmware is installed."""
-    data = read_file(qemu_find_file(path, dirs) or path, "BIOS")
+def find_bios(machine):
+    """The path of the image that the machine is to start. Nothing asked for: SeaBIOS, where it is installed, else our own."""
+    name, board, dirs = machine.config.bios, machine.board, machine.config.data_dirs
+    if name is None:
+        return find_installed(board.seabios, dirs) or qemu_find_file(OUR_BIOS)
+    if name != SEABIOS:
+        return qemu_find_file(name, dirs) or name
+    path = find_installed(board.seabios, dirs)
+    if path is None:
+        raise UserError(f"-bios {name}: '{board.seabios}' of the package seabios is not installed")
+    return path
+
+
+def load_bios(path):
+    """A BIOS image, checked."""
+    data = read_file(path, "BIOS")
     if not data or len(data) & 0xFFFF:
         raise UserError(f"BIOS '{path}' has {len(data)} bytes: an image is a multiple of 64 KiB")
     if len(data) > BIOS_MAX:

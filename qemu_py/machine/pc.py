@@ -32,7 +32,6 @@ from qemu_py.machine.registry import QEMUMachine, machine_init, qemu_register_ma
 from qemu_py.system.a20 import A20Gate
 from qemu_py.system.irq import IRQ, IRQOr
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
-from qemu_py.util.datadir import qemu_find_file
 from qemu_py.util.errors import UserError
 
 RAM_HOLE = 0xE0000000                   # RAM above this moves beyond 4 GiB
@@ -46,12 +45,7 @@ GPE0 = 0xAFE0                           # where QEMU's PC has general purpose ev
 def pc_init1(machine, pci_enabled):
     """Build a PC."""
     config = machine.config
-    bios = config.bios
-    if config.kernel is None and bios is None:
-        bios = machine.board.bios
-        if qemu_find_file(bios, config.data_dirs) is None:
-            raise UserError(f"there is nothing to run: give a kernel with -kernel FILE, or a BIOS with -bios FILE"
-                            f" ('{bios}' of the package seabios is not installed)")
+    bios = firmware.find_bios(machine) if config.kernel is None or config.bios is not None else None
     pc_a20_init(machine)
     pc_cpus_init(machine, config.cpu_model)
     pc_memory_init(machine, config.ram_size, bios, pci_enabled)
@@ -138,7 +132,7 @@ def pc_memory_init(machine, ram_size, bios, pci_enabled):
     if bios is None:
         firmware.map_bios(machine, firmware.stand_in_bios())
     else:
-        firmware.map_bios(machine, firmware.load_bios(bios, machine.config.data_dirs), shadowed=not pci_enabled)
+        firmware.map_bios(machine, firmware.load_bios(bios), shadowed=not pci_enabled)
 
 
 def e820(below, above):
@@ -285,5 +279,5 @@ def serial_init(machine, n, chardev, irqs):
 @machine_init
 def pc_machine_init():
     qemu_register_machine(QEMUMachine("pc-1.0", "Standard PC (i440FX + PIIX)", pc_init_pci, alias="pc",
-                                      is_default=True, max_cpus=MAX_CPUS, bios="bios-256k.bin"))
-    qemu_register_machine(QEMUMachine("isapc", "ISA-only PC", pc_init_isa, bios="bios.bin"))
+                                      is_default=True, max_cpus=MAX_CPUS, seabios="bios-256k.bin"))
+    qemu_register_machine(QEMUMachine("isapc", "ISA-only PC", pc_init_isa, seabios="bios.bin"))

@@ -19,7 +19,7 @@ class QEMUMachine:
     alias: str = ""
     is_default: bool = False
     max_cpus: int = 1
-    bios: str = ""                      # the image that it starts by itself
+    seabios: str = ""                   # SeaBIOS' image for it
 
 
 def machine_init(function):

@@ -1,12 +1,9 @@
 """Boot sectors that ask our own BIOS (pc-bios/bios) and say at port E9h what it answers."""
-from pathlib import Path
-
 from qemu_py.machine.drives import simple_drive
-from qemu_py.machine.linux_boot import ROM_PATH
 from tests.guest import asm
 from tests.machines import EXIT, Capture
 
-BIOS = str(Path(ROM_PATH).with_name("bios.bin"))
+BIOS = "bios.bin"
 LIMIT = 120                             # seconds, for a very slow host
 HDA, FDA = ("-hda", "ide", 0), ("-fda", "floppy", 0)
 START = "xor ax, ax; mov ds, ax; mov es, ax; mov ss, ax; mov sp, 0x7C00;"

@@ -1,16 +1,17 @@
 """Watch a guest's text screen, as it is in video memory, until it shows what is awaited; type in between."""
 import pytest
 
-from qemu_py.util.datadir import qemu_find_file
+from qemu_py.util.datadir import find_installed
 
 MS = 1_000_000
 POLL = 50 * MS
 LIMIT = 300                             # seconds: a bound against a hang
 
 
-def need_seabios():
-    for name in ("bios-256k.bin", "vgabios-stdvga.bin"):
-        if qemu_find_file(name) is None:
+def need_seabios(*names):
+    """SeaBIOS' images; by default that of `pc` and the VGA BIOS."""
+    for name in names or ("bios-256k.bin", "vgabios-stdvga.bin"):
+        if find_installed(name) is None:
             pytest.skip(f"{name} (Debian's package seabios) is not installed")
 
 

@@ -5,8 +5,7 @@ import subprocess
 import pytest
 
 from qemu_py import options
-from qemu_py.util.datadir import qemu_find_file
-from tests.boot.bios_guest import BIOS
+from tests.boot.screens import need_seabios
 from tests.machines import EXIT, Capture
 
 # Says "booted " at port E9h, reads one sector with INT 13h, AH = 42h, says its first four bytes, exits with the drive's number.
@@ -77,16 +76,15 @@ def disc(tmp_path, boot_sector):
     return path
 
 
-@pytest.fixture(params=["seabios", "ours"])
+@pytest.fixture(params=["seabios", "bios.bin"])
 def boot(request, make_machine):
     """boot(machine, arguments...): (what the boot sector said, the number of the drive that it was started from)"""
     def boot(machine, *arguments):
-        bios = BIOS if request.param == "ours" else {"pc": "bios-256k.bin", "isapc": "bios.bin"}[machine]
-        if qemu_find_file(bios, ()) is None:
-            pytest.skip(f"{bios} of the package seabios is not installed")
+        if request.param == "seabios":
+            need_seabios({"pc": "bios-256k.bin", "isapc": "bios.bin"}[machine])
         parse = options.parse_arguments(arguments)
         console = Capture()
-        made = make_machine(machine=machine, bios=bios, devices=EXIT, debugcons=[console], drives=parse.drives, ram_size=64 << 20,
+        made = make_machine(machine=machine, bios=request.param, devices=EXIT, debugcons=[console], drives=parse.drives, ram_size=64 << 20,
                             **parse.settings)
         status = made.run()
         return bytes(console.data), status >> 1

@@ -6,11 +6,10 @@ import subprocess
 import numpy as np
 import pytest
 
-from qemu_py.util.datadir import qemu_find_file
-
 pytest.importorskip("qemu_py._core.cpu_face", reason="the CPU is not built")
 from qemu_py import Machine, MachineEnded                     # noqa: E402
 from qemu_py.machine.demo import DEMO_IMAGE                     # noqa: E402
+from tests.boot.screens import need_seabios                     # noqa: E402
 
 EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=4")
 DISK = ("-m", 64, "-drive", f"file={DEMO_IMAGE},if=floppy,index=0,format=raw,readonly=on")
@@ -21,8 +20,7 @@ WIDTH, HEIGHT, DEPTH, ONE = 320, 200, 96, 1 << 24              # of prog/mandel.
 @pytest.fixture(params=[(), ("-icount", "shift=3,sleep=off")], ids=["real time", "icount"])
 def boot(request):
     """boot(options...): a Machine at the demo's prompt."""
-    if qemu_find_file("bios-256k.bin") is None:
-        pytest.skip("bios-256k.bin (Debian's package seabios) is not installed")
+    need_seabios("bios-256k.bin")
     made = []
 
     def boot(*options):
@@ -288,8 +286,7 @@ def test_it_runs_on_other_machines(boot, options):
 
 
 def test_isapc_has_no_pci_and_cannot_power_off(boot):
-    if qemu_find_file("bios.bin") is None:
-        pytest.skip("bios.bin (Debian's package seabios) is not installed")
+    need_seabios("bios.bin")
     machine = boot("-M", "isapc")
     assert ask(machine, "pci") == ["There is no PCI bus."]
     assert ask(machine, "poweroff") == ["poweroff: neither ACPI nor a PIIX4 was found"]

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qemu_py.util.datadir import qemu_find_file
-from tests.boot.bios_guest import BIOS
+from tests.boot.screens import need_seabios
 from tests.boot.test_seabios import Watched
 
 GRUB = Path("/usr/lib/grub/i386-pc")
@@ -14,17 +13,17 @@ SCRIPT = "serial --unit=0 --speed=115200\nterminal_output serial\necho \"booted 
 LIMIT = 120                             # seconds, for a very slow host
 
 
-@pytest.fixture(params=["seabios", "ours"])
+@pytest.fixture(params=["seabios", "bios.bin"])
 def start(request, make_machine):
     """Boot from a drive of the command line's kind; what appears on the first serial port, and the exit status."""
-    bios = BIOS if request.param == "ours" else "bios-256k.bin"
-    if qemu_find_file(bios) is None:
-        pytest.skip("bios-256k.bin (Debian's package seabios) is not installed")
+    bios = request.param
+    if bios == "seabios":
+        need_seabios("bios-256k.bin")
 
     def start(option, path, interface, index, media="disk", **config):
         from qemu_py.machine.drives import simple_drive
         # Our BIOS has no ACPI tables yet: GRUB's halt does not power off.
-        serial = Watched((b"goodbye", lambda: bios == BIOS and machine.request_exit(0)))
+        serial = Watched((b"goodbye", lambda: bios == "bios.bin" and machine.request_exit(0)))
         machine = make_machine(bios=bios, serials=[serial], ram_size=64 << 20,
                                drives=[simple_drive(option, str(path), interface, index, media)], **config)
         machine.clocks.rt.timer(lambda: machine.request_exit(9)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)

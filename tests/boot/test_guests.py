@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from qemu_py.machine.drives import simple_drive
-from tests.boot.bios_guest import BIOS
 from tests.boot.screens import Watch, keys, need_seabios
 
 ISOLINUX = Path("/usr/lib/ISOLINUX/isolinux.bin")
@@ -33,10 +32,10 @@ def need_program(name):
         pytest.skip(f"{name} is not installed")
 
 
-@pytest.fixture(params=["seabios", "ours"])
+@pytest.fixture(params=["seabios", "bios.bin"])
 def bios(request):
     need_seabios()                      # its VGA BIOS serves both
-    return "bios-256k.bin" if request.param == "seabios" else BIOS
+    return request.param
 
 
 @pytest.fixture

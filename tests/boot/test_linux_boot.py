@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from qemu_py.util.datadir import qemu_find_file
+from tests.boot.screens import need_seabios
 
 IMAGES = Path("/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386")
 PROMPT = b"\n~ # "
@@ -92,9 +92,9 @@ def interrupts(text):
 
 @pytest.mark.parametrize("bios", [False, True], ids=["direct", "seabios"])
 def test_linux_boots_to_a_shell_and_powers_off(console, bios):
-    if bios and qemu_find_file("bios-256k.bin") is None:
-        pytest.skip("SeaBIOS is missing (package seabios)")
-    guest = console("-M", "pc", *(("-bios", "bios-256k.bin") if bios else ()))
+    if bios:
+        need_seabios("bios-256k.bin")
+    guest = console("-M", "pc", *(("-bios", "seabios") if bios else ()))
     log = guest.wait_prompt()
     assert "Linux version 6.1" in log and "Run /bin/sh as init process" in log
     for wrong in ("Call Trace", "BUG:", "Oops", "ACPI Error", "ACPI BIOS Error", "checksum", "lost"):

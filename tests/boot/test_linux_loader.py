@@ -4,9 +4,9 @@ import struct
 import pytest
 
 from qemu_py.machine.linux_boot import LinuxImage, is_linux, video_mode
-from qemu_py.util.datadir import qemu_find_file
 from qemu_py.util.errors import UserError
 from tests.boot.kernels import debug_exit, elf, say
+from tests.boot.screens import need_seabios
 from tests.machines import EXIT, Capture
 
 SETUP_SECTS, SYSSIZE, VID_MODE, VERSION, LOADER, LOADFLAGS = 0x1F1, 0x1F4, 0x1FA, 0x206, 0x210, 0x211
@@ -207,13 +207,11 @@ SETUP = (say16(b"setup ") + b"".join(load + b"\x86\xe0\xe6\xe9" for load in (
 
 @pytest.mark.parametrize("high, segment", [(True, 0x10), (False, 0x90)])
 def test_a_bios_starts_the_setup_code_through_the_option_rom(make_machine, tmp_path, high, segment):
-    bios = qemu_find_file("bios-256k.bin")
-    if bios is None:
-        pytest.skip("SeaBIOS is missing (package seabios)")
+    need_seabios("bios-256k.bin")
     path = tmp_path / "kernel"
     path.write_bytes(bzimage(b"kernel", setup=SETUP + EXIT16, high=high))
     out = Capture()
-    machine = make_machine(bios=bios, kernel=str(path), append="text", debugcons=[out], devices=EXIT, machine="pc",
+    machine = make_machine(bios="seabios", kernel=str(path), append="text", debugcons=[out], devices=EXIT, machine="pc",
                            ram_size=RAM)
     assert machine.run() == 33
     assert out.data.endswith(b"setup " + bytes((segment, segment, segment)) + (b"\xe0" if high else b"\x98"))

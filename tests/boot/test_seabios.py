@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from qemu_py.util.datadir import qemu_find_file
+from tests.boot.screens import need_seabios
 from tests.machines import Capture
 
 LIMIT = 120                             # seconds, for a very slow host
@@ -28,15 +28,14 @@ class Watched(Capture):
 @pytest.fixture
 def seabios(make_machine):
     """Run `pc` with its own BIOS until the debug console has said each of the texts; what it said."""
-    if qemu_find_file("bios-256k.bin") is None:
-        pytest.skip("bios-256k.bin (Debian's package seabios) is not installed")
+    need_seabios("bios-256k.bin")
 
     def run(*steps, **config):
         steps = [step if isinstance(step, tuple) else (step, None) for step in steps]
         last = steps.pop()[0]
         log = Watched(*((text, lambda do=do: do and do(machine)) for text, do in steps),
                       (last, lambda: machine.request_exit(7)))
-        machine = make_machine(bios=None, debugcons=[log], globals={("isa-debugcon", "iobase"): "0x402"},
+        machine = make_machine(bios="seabios", debugcons=[log], globals={("isa-debugcon", "iobase"): "0x402"},
                                ram_size=64 << 20, **config)
         machine.clocks.rt.timer(lambda: machine.request_exit(9)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)
         status = machine.run()
@@ -80,8 +79,7 @@ def test_ram_beyond_16_mib_is_in_its_map(seabios):
 
 
 def test_its_own_vga_bios_shows_it_on_the_screen(seabios):
-    if qemu_find_file("vgabios-stdvga.bin") is None:
-        pytest.skip("vgabios-stdvga.bin (Debian's package seabios) is not installed")
+    need_seabios("vgabios-stdvga.bin")
     machine, _ = seabios(b"No bootable device")
     screen = machine.vga.screen_text()
     assert any(line.startswith("SeaBIOS (version") for line in screen), screen
@@ -89,7 +87,6 @@ def test_its_own_vga_bios_shows_it_on_the_screen(seabios):
 
 
 def test_isapc_posts_too(seabios):
-    if qemu_find_file("bios.bin") is None:
-        pytest.skip("bios.bin (Debian's package seabios) is not installed")
+    need_seabios("bios.bin")
     _, text = seabios(b"No bootable device", machine="isapc")
     assert "PCI device probing" not in text

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from qemu_py.util.datadir import qemu_find_file
+from tests.boot.screens import need_seabios
 
 X, Y, COLOR = 10, 20, 5
 LIMIT = 120                             # seconds, for a very slow host
@@ -21,12 +21,10 @@ def option_rom(mode):
 @pytest.fixture
 def screen_of(make_machine):
     """The picture after the option ROM for a mode has run, and the machine."""
-    for name in ("bios-256k.bin", "vgabios-stdvga.bin"):
-        if qemu_find_file(name) is None:
-            pytest.skip(f"{name} (Debian's package seabios) is not installed")
+    need_seabios()
 
     def run(mode):
-        machine = make_machine(machine="pc", bios="bios-256k.bin", ram_size=32 << 20,
+        machine = make_machine(machine="pc", bios="seabios", ram_size=32 << 20,
                                devices=[("isa-debug-exit", {"iobase": "0xf4", "iosize": "4"})])
         machine.fw_cfg.add_file("genroms/test.rom", option_rom(mode))
         machine.clocks.rt.timer(lambda: machine.request_exit(99)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)

@@ -1,4 +1,6 @@
 """Which BIOS a machine starts, and where it is found."""
+from pathlib import Path
+
 import pytest
 
 from qemu_py.util import datadir
@@ -20,14 +22,28 @@ def test_a_path_is_itself_and_a_name_is_looked_for(tmp_path, monkeypatch):
     assert datadir.qemu_find_file("no/rom.bin") is None
 
 
+def top(machine, count=64):
+    return machine.memory.address_space_memory.read((1 << 32) - count, count)
+
+
 @pytest.mark.parametrize("machine, name", [("pc", "bios-256k.bin"), ("isapc", "bios.bin")])
-def test_without_a_kernel_a_machine_starts_its_own_bios(make_machine, tmp_path, machine, name):
+@pytest.mark.parametrize("bios", [None, "seabios"])
+def test_each_machine_has_its_file_of_seabios(make_machine, tmp_path, machine, name, bios):
     (tmp_path / name).write_bytes(IMAGE[:-1] + b"\x5A")
-    made = make_machine(machine=machine, bios=None, data_dirs=[str(tmp_path)])
-    assert made.memory.address_space_memory.read(0xFFFFFFFF, 1) == b"\x5A"
+    assert top(make_machine(machine=machine, bios=bios, data_dirs=[str(tmp_path)]), 1) == b"\x5A"
 
 
-def test_without_any_there_is_nothing_to_run(make_machine, monkeypatch):
+@pytest.mark.parametrize("machine", ["pc", "isapc"])
+def test_the_name_bios_bin_is_our_own(make_machine, tmp_path, monkeypatch, machine):
+    monkeypatch.setattr(datadir, "SYSTEM_DIRS", (str(tmp_path),))
+    (tmp_path / "bios.bin").write_bytes(IMAGE)
+    ours = (Path(datadir.OUR_DIR) / "bios.bin").read_bytes()
+    assert top(make_machine(machine=machine, bios="bios.bin")) == ours[-64:]
+
+
+def test_without_seabios_our_own_starts(make_machine, monkeypatch):
     monkeypatch.setattr(datadir, "SYSTEM_DIRS", ())
-    with pytest.raises(UserError, match="nothing to run"):
-        make_machine(machine="pc", bios=None)
+    ours = (Path(datadir.OUR_DIR) / "bios.bin").read_bytes()
+    assert top(make_machine(machine="pc", bios=None)) == ours[-64:]
+    with pytest.raises(UserError, match="bios-256k.bin.*not installed"):
+        make_machine(machine="pc", bios="seabios")

@@ -6,9 +6,9 @@ import pytest
 from qemu_py.machine.config import MachineConfig
 from qemu_py.machine.machine import Machine
 from qemu_py.options import parse_arguments
-from qemu_py.util.datadir import qemu_find_file
 from qemu_py.util.errors import UserError
 from tests.boot.kernels import debug_exit
+from tests.boot.screens import need_seabios
 from tests.machines import EXIT, Capture
 
 SPURIOUS, ICR = 0xFEE000F0, 0xFEE00300
@@ -84,10 +84,9 @@ def test_what_cannot_be_is_refused(tmp_path, config, wrong):
 
 def test_seabios_counts_the_processors(make_machine):
     """Its lock is free only between a PAUSE and the next instruction: a turn must be able to end there."""
-    if qemu_find_file("bios-256k.bin") is None:
-        pytest.skip("bios-256k.bin (Debian's package seabios) is not installed")
+    need_seabios("bios-256k.bin")
     log = Capture()
-    machine = make_machine(bios=None, machine="pc", cpus=4, ram_size=64 << 20, debugcons=[log],
+    machine = make_machine(bios="seabios", machine="pc", cpus=4, ram_size=64 << 20, debugcons=[log],
                            globals={("isa-debugcon", "iobase"): "0x402"})
     clock = machine.clocks.rt
 
