@@ -78,13 +78,14 @@ cdef class CPU(VCPU):
     deliver     True: exceptions go through the guest's IDT; False: run() returns them
     tb_size     bytes of the translation cache; 0: the default
     tier        runs after which a block becomes host code; None: never; by default what QEMU_PY_ACCEL says
+    chain       False: each block goes back to the loop around them all
     """
     cdef readonly object ram
     cdef object until_address
     cdef object callbacks
 
     def __init__(self, str model="qemu32", ram=1 << 20, mode="flat", on_access=None, on_port=None,
-                 deliver=False, tb_size=0, tier=DEFAULT):
+                 deliver=False, tb_size=0, tier=DEFAULT, chain=True):
         physmap = PhysMap()
         if mode not in ("flat", "reset"):
             raise UserError(f'mode {mode!r}: choose "flat" or "reset"')
@@ -96,7 +97,7 @@ cdef class CPU(VCPU):
             raise UserError(f"ram={ram}: the host does not have that much ({e})") from None
         physmap.add_ram(0, self.ram)
         physmap.map_ram(0, ram, 0)
-        VCPU.__init__(self, model, physmap, 0, TBCache(tb_size or DEFAULT_TB_SIZE, tier))
+        VCPU.__init__(self, model, physmap, 0, TBCache(tb_size or DEFAULT_TB_SIZE, tier, chain))
         if mode == "flat":
             set_flat(self.env, 0, True)
             self.env.eip = 0
@@ -191,7 +192,7 @@ cdef class CPU(VCPU):
         return RunResult(REASONS[reason], steps)
 
     @staticmethod
-    def batch(records, block=False, model="qemu32", tier=DEFAULT):
+    def batch(records, block=False, model="qemu32", tier=DEFAULT, chain=True):
         """Run a numpy array of test records in place, each on a fresh user-mode state.
 
         A record has the fields gpr (u8[16], the first 8 count), rip, rflags, fx (u1[512], an FXSAVE
@@ -201,10 +202,10 @@ cdef class CPU(VCPU):
         the record holds the state; trapno is the vector (1 when all went well, as for a single-step
         trap), err and cr2 the fault's.
 
-        `tier` is as of CPU; each model and tier has a CPU of its own, whose counters are returned."""
-        runner = batch_runners.get((model, tier))
+        `tier` and `chain` are as of CPU; each of their combinations has a CPU of its own, whose counters are returned."""
+        runner = batch_runners.get((model, tier, chain))
         if runner is None:
-            runner = batch_runners[model, tier] = BatchRunner(model, tier)
+            runner = batch_runners[model, tier, chain] = BatchRunner(model, tier, chain)
         runner.run(records, block)
         return runner.counters()
 

@@ -86,14 +86,14 @@ cdef class BatchRunner:
     cdef uint32_t mode
     cdef uint32_t segs
 
-    def __init__(self, str model, tier):
+    def __init__(self, str model, tier, bint chain):
         cdef uint8_t[::1] view
         physmap = PhysMap()
         self.pages = mmap.mmap(-1, 2 * 4096)
         physmap.add_ram(0, self.pages)
         physmap.map_ram(CODE, 4096, 0)
         physmap.map_ram(DATA, 4096, 4096)
-        self.cpu = VCPU(model, physmap, 0, TBCache(tier=tier))
+        self.cpu = VCPU(model, physmap, 0, TBCache(tier=tier, chain=chain))
         view = self.pages
         self.code = &view[0]
         self.data = &view[4096]

@@ -372,7 +372,7 @@ cdef struct TBContext:          # owner: tb.pyx; shared by all CPUs of a machine
     void (*host_flush)(TBContext *tbx) noexcept nogil
     op_fn host_head                     # op 0 of a TB that is not compiled yet
     uint32_t host_threshold             # runs until a TB is compiled
-    uint32_t host_pad
+    uint32_t no_chain                   # every TB goes back to cpu_exec: for comparing engines
     void *host                          # host/buffer.pxd's HostBuffer
     uint64_t host_count                 # TBs compiled
     # While translated code runs, writes of other threads (DMA) only note here what they wrote;

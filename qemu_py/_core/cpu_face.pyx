@@ -53,13 +53,15 @@ cdef dict SEGMENT = {name: i for i, name in enumerate(("es", "cs", "ss", "ds", "
 
 
 cdef class TBCache:
-    """The translation blocks of a machine: code_gen_buffer, tb_phys_hash. `size` is in bytes."""
+    """The translation blocks of a machine: code_gen_buffer, tb_phys_hash. `size` is in bytes; without `chain`
+    no block goes straight to another."""
 
-    def __cinit__(self, uint64_t size=DEFAULT_TB_SIZE, tier=DEFAULT):
+    def __cinit__(self, uint64_t size=DEFAULT_TB_SIZE, tier=DEFAULT, bint chain=True):
         if size < 1 << 18:
             raise UserError(f"tb-size: {size} bytes are too few for a translation cache; give at least 256 KiB")
         # A TB averages a few dozen ops of 32 bytes
         self.tbx = tb_context_new(size, <uint32_t> (size // 256))
+        self.tbx.no_chain = not chain
         if tier == DEFAULT:
             tier = default_tier()
         if tier is not None:

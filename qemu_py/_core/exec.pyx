@@ -118,7 +118,7 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
             else:
                 env.exception_index = EXCP_NONE
                 return e
-        env.exit_request = 0
+        env.exit_request = tbx.no_chain
         if tbx.work_head != tbx.work_tail or tbx.work_flush:
             tb_run_work(tbx, env.dispatch)
             next_tb = TB_EXIT
@@ -147,7 +147,7 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
             tb = tb_find_fast(env)
             # Chain: the previous TB wanted this one as its successor. Not after an invalidation,
             # which may have taken either of them.
-            if (last != NULL and tb != NULL and not tbx.tb_invalidated_flag and chainable(last) and chainable(tb)
+            if (last != NULL and tb != NULL and not tbx.tb_invalidated_flag and chainable(last) and chainable(tb) and not tbx.no_chain
                     and not env.log_mask & (CPU_LOG_EXEC | CPU_LOG_TB_CPU)):
                 tb_add_jump(last, next_tb & 3, tb, env.link_epoch)
                 if tb.tc_ptr != NULL:
