@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from tests.core.oracle import compare, host
+from tests.core.oracle import amd, compare, host
 from tests.core.oracle.generate import Generator
 from tests.core.oracle.instructions import forms
 
@@ -133,3 +133,18 @@ def test_a_difference_is_reported_with_bytes_and_values(cpu):
     text = compare.report(batch, before, before, after, 9, found)
     assert "differ in: gpr" in text and "expected" in text and "ebx=" in text
     assert bytes(before["code"][9][:int(before["codelen"][9])]).hex(" ") in text
+
+
+def test_what_amd_does_otherwise_is_ignored_where_it_is_explained_and_only_there():
+    silicon, engine = np.zeros(4, host.RECORD), np.zeros(4, host.RECORD)
+    names = np.array(["int1", "add", "mov", "fist"])
+    silicon["trapno"] = [host.NO_FAULT, PROTECTION, PROTECTION, PAGE_FAULT]
+    engine["trapno"] = [host.NO_FAULT, PAGE_FAULT, PAGE_FAULT, host.NO_FAULT]
+    engine["cr2"] = [0, 0xFFFFFFFD, 0x12345678, 0]              # a dword at FFFFFFFDh wraps
+    engine["fx"][3, 2] = amd.ES
+    ignored, by_rule = amd.explained(names, silicon, engine)
+    assert list(ignored["trap"]) == [False, True, False, True]
+    assert list(ignored["eip"]) == [True, False, False, True]
+    assert list(by_rule["4 GiB"]) == [False, True, False, False] and list(by_rule["x87 stores"]) == [False] * 3 + [True]
+    engine["fx"][3, 2] = 0                                      # nothing pending: then the fault is missing
+    assert not amd.explained(names, silicon, engine)[0]["trap"][3]

@@ -144,7 +144,7 @@ def _fpu_environment(osz):
 
 
 ENVIRONMENTS = {"fnstenv": _fpu_environment, "fnsave": _fpu_environment,
-                "fxsave": lambda osz: [(5, 8), (12, 24), (28, 32)] +
+                "fxsave": lambda osz: [(5, 8), (8 if undefined.AMD else 12, 24), (28, 32)] +
                 [(32 + 16 * n + 10, 48 + 16 * n) for n in range(8)]}
 IN_FPU_STATE = {"fnstenv", "fnsave"}
 

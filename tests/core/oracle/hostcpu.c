@@ -60,11 +60,9 @@ struct record {                     /* input and output; host.py has the same in
 };
 
 struct control {
-    uint64_t host_rsp, host_rbx, host_rbp, host_r12, host_r13, host_r14, host_r15;
     uint64_t iret[5];               /* rip cs rflags rsp ss */
     uint64_t gpr[16];
     uint8_t fx[512] __attribute__((aligned(64)));
-    uint8_t host_fx[512] __attribute__((aligned(64)));
     uint64_t out_gpr[16], out_flags, out_done;
     uint8_t out_fx[512] __attribute__((aligned(64)));
     uint64_t stack[64];
@@ -75,13 +73,16 @@ struct control {
 #define THUNK (CTL_VA + 0x1e00)
 
 static struct record *current;
+
+/* Our own registers meanwhile: above 4 GiB, where no test can change them. */
+static struct { uint64_t rsp, rbx, rbp, r12, r13, r14, r15, pad; uint8_t fx[512]; } ours
+    __attribute__((used, aligned(64)));
 static uint8_t *signal_stack;
 
 #define AT(name, field) [name] "i"(CTL_VA + offsetof(struct control, field))
-#define HOST_REGS AT(rsp, host_rsp), AT(rbx, host_rbx), AT(rbp, host_rbp), AT(r12, host_r12), \
-                  AT(r13, host_r13), AT(r14, host_r14), AT(r15, host_r15), AT(hostfx, host_fx)
-#define SAVE_HOST "movq %%rsp, %c[rsp]\n movq %%rbx, %c[rbx]\n movq %%rbp, %c[rbp]\n movq %%r12, %c[r12]\n" \
-                  "movq %%r13, %c[r13]\n movq %%r14, %c[r14]\n movq %%r15, %c[r15]\n fxsave64 %c[hostfx]\n"
+#define SAVE_HOST "movq %%rsp, ours(%%rip)\n movq %%rbx, ours+8(%%rip)\n movq %%rbp, ours+16(%%rip)\n" \
+                  "movq %%r12, ours+24(%%rip)\n movq %%r13, ours+32(%%rip)\n movq %%r14, ours+40(%%rip)\n" \
+                  "movq %%r15, ours+48(%%rip)\n fxsave64 ours+64(%%rip)\n"
 #define LOAD_GUEST "movq %c[gpr]+0, %%rax\n movq %c[gpr]+8, %%rcx\n movq %c[gpr]+16, %%rdx\n" \
                    "movq %c[gpr]+24, %%rbx\n movq %c[gpr]+40, %%rbp\n movq %c[gpr]+48, %%rsi\n" \
                    "movq %c[gpr]+56, %%rdi\n movq %c[gpr]+64, %%r8\n movq %c[gpr]+72, %%r9\n" \
@@ -93,7 +94,7 @@ __attribute__((naked, noinline)) static void enter_by_iret(void)
 {
     __asm__ volatile(SAVE_HOST
         "fxrstor64 %c[fx]\n movq $%c[iret], %%rsp\n" LOAD_GUEST "iretq\n"
-        :: HOST_REGS, AT(fx, fx), AT(gpr, gpr), AT(iret, iret));
+        :: AT(fx, fx), AT(gpr, gpr), AT(iret, iret));
 }
 
 /* The same through POPF and a far jump, which costs a third of an IRET. */
@@ -102,16 +103,16 @@ __attribute__((naked, noinline)) static void enter_by_jump(void)
     __asm__ volatile(SAVE_HOST
         "fxrstor64 %c[fx]\n movq $%c[stack]+480, %%rsp\n" LOAD_GUEST
         "pushq %c[iret]+16\n popfq\n movq %c[iret]+24, %%rsp\n ljmpl *%c[iret]\n"
-        :: HOST_REGS, AT(fx, fx), AT(gpr, gpr), AT(iret, iret), AT(stack, stack));
+        :: AT(fx, fx), AT(gpr, gpr), AT(iret, iret), AT(stack, stack));
 }
 
 /* Back into the function that called enter_*. */
 __attribute__((naked, noinline, used)) static void leave(void)
 {
     __asm__ volatile(
-        "movq %c[rsp], %%rsp\n movq %c[rbx], %%rbx\n movq %c[rbp], %%rbp\n movq %c[r12], %%r12\n"
-        "movq %c[r13], %%r13\n movq %c[r14], %%r14\n movq %c[r15], %%r15\n"
-        "pushq $0x202\n popfq\n fxrstor64 %c[hostfx]\n cld\n ret\n" :: HOST_REGS);
+        "movq ours(%%rip), %%rsp\n movq ours+8(%%rip), %%rbx\n movq ours+16(%%rip), %%rbp\n"
+        "movq ours+24(%%rip), %%r12\n movq ours+32(%%rip), %%r13\n movq ours+40(%%rip), %%r14\n"
+        "movq ours+48(%%rip), %%r15\n pushq $0x202\n popfq\n fxrstor64 ours+64(%%rip)\n cld\n ret\n" ::);
 }
 
 /* Where the jump behind the tested code ends: no signal was needed. */

@@ -3,7 +3,7 @@ import atexit
 
 import pytest
 
-from tests.core.oracle import host, undefined
+from tests.core.oracle import host
 from tests.core.oracle.campaign import BATCH, Runner
 
 SEED = 20111201
@@ -23,8 +23,6 @@ def check_piece(family, piece):
     missing = host.unavailable()
     if missing:
         pytest.skip(missing)
-    if undefined.AMD:
-        pytest.skip("an Intel host is missing: what AMD does otherwise is not in oracle/undefined.py yet (below 1% of the tests)")
     if _runner is None:
         _runner = Runner()
         atexit.register(_runner.close)
