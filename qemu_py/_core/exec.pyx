@@ -84,6 +84,14 @@ cdef inline bint chainable(TranslationBlock *tb) noexcept nogil:
     return not tb.cflags & CF_NOCACHE and not tb.flags & HF_ONE_INSN
 
 
+cdef void report_watchpoint(CPUX86State *env) noexcept nogil:
+    """An access met a watchpoint: stop for the debugger, or raise the guest's #DB."""
+    if env.watchpoint_flags & BP_GDB:
+        env.exception_index = EXCP_DEBUG
+    else:
+        check_hw_watchpoints(env)
+
+
 cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
     cdef TBContext *tbx = env.tbx
     cdef TranslationBlock *tb
@@ -103,6 +111,8 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
                         env.eip = env.exception_next_eip
                     return e
                 do_pending_exception(env)
+                if env.watchpoint_flags and env.exception_index == EXCP_NONE:   # met by the frame
+                    report_watchpoint(env)
                 if env.singlestep_enabled and env.exception_index == EXCP_NONE:
                     return EXCP_DEBUG
                 continue
@@ -129,6 +139,8 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
             next_tb = TB_EXIT
             if env.halted:
                 return EXCP_HLT
+            if env.watchpoint_flags and env.exception_index == EXCP_NONE:
+                report_watchpoint(env)
             continue
         if env.tb_cflags & CF_USE_ICOUNT and env.icount_budget <= 0:
             return EXCP_BUDGET
@@ -176,10 +188,7 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
                 refund(env, tb)
         else:
             if env.watchpoint_flags:
-                if env.watchpoint_flags & BP_GDB:
-                    env.exception_index = EXCP_DEBUG
-                else:
-                    check_hw_watchpoints(env)
+                report_watchpoint(env)
             if tb.flags & HF_TF and not tb.cflags & CF_NO_STEP:
                 raise_single_step(env)
             if tb.cflags & CF_SINGLE and env.exception_index == EXCP_NONE:

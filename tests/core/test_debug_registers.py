@@ -1,7 +1,7 @@
 """The guest's own breakpoints: DR0-DR7 and #DB (SDM vol. 3, 17.2 and 17.3)."""
 import pytest
 
-from tests.core.protected import CODE, DATA, DB, GP, RF, TF, Stage
+from tests.core.protected import CODE, DATA, DB, GP, HANDLERS, RF, TF, Stage
 from tests.guest import asm
 
 BD, BS = 1 << 13, 1 << 14
@@ -108,6 +108,16 @@ def test_a_pushed_value_hits_too(stage):
     stage.cpu.dr0 = 0x9000 - 4
     stage.cpu.dr7 = dr7(0, WRITE, 4)
     assert stage.fault("push eax; nop; hlt") == (DB, None, 1)
+
+
+@pytest.mark.parametrize("code", ["ud2", "int3"])
+def test_the_frame_of_an_exception_hits_before_its_handler_begins(stage, code):
+    stage.cpu.dr0 = 0x9000 - 4                                  # EFLAGS of the frame
+    stage.cpu.dr7 = dr7(0, WRITE, 4)
+    vector = {"ud2": 6, "int3": 3}[code]
+    stage.cpu.write(HANDLERS + 16 * vector, asm("inc ecx; inc ecx; hlt", HANDLERS + 16 * vector))
+    assert stage.fault(code) == (DB, None, HANDLERS + 16 * vector - CODE)
+    assert stage.cpu.ecx == 0 and stage.cpu.dr6 & 0xF == 1
 
 
 def test_two_breakpoints_on_one_access_both_show_in_dr6(stage):

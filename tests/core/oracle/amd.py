@@ -62,8 +62,8 @@ def repeated_compare(mnemonics, host, engine):
 
 
 def wrapping(mnemonics, host, engine):
-    return np.isin(host["trapno"], (SS, GP)) & np.isin(engine["trapno"], (PF, AC)) & (
-        (engine["cr2"] >= WRAPS) | (engine["cr2"] < 512)) & (host["err"] == 0) & (host["rip"] == engine["rip"])
+    return np.isin(host["trapno"], (SS, GP)) & np.isin(engine["trapno"], (PF, AC, GP)) & (
+        (host["trapno"] != engine["trapno"])) & ((engine["cr2"] >= WRAPS) | (engine["cr2"] < 512)) & (host["err"] == 0) & (host["rip"] == engine["rip"])
 
 
 def x87_store(mnemonics, host, engine):

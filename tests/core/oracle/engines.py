@@ -22,7 +22,7 @@ BATCH = 16384
 MODEL = "qemu32,+ssse3"
 NMI = 0x200
 MAX_EVENTS = 40
-REGISTERS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags")
+REGISTERS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags", "dr6")
 RECORD_FIELDS = {"gpr": "gpr", "eip": "rip", "eflags": "rflags", "trap": "trapno", "error": "err", "cr2": "cr2", "fx": "fx",
                  "memory": "data"}
 
@@ -75,6 +75,7 @@ class Runner:
     def __init__(self, engine):
         from qemu_py import CPU
         self.engine = engine
+        self.last = [None, None]                # the program that each CPU ran
         self.cpus = [CPU(MODEL, ram=programs.RAM, deliver=deliver, tier=engine.tier, chain=engine.chain) for deliver in (False, True)]
 
     @property
@@ -83,6 +84,13 @@ class Runner:
 
     def load(self, p):
         cpu = self.cpus[p.deliver]
+        last = self.last[p.deliver]
+        if last is not None:
+            for address in last.breakpoints:
+                cpu.breakpoint_remove(address)
+            for address, _, _ in last.watchpoints:
+                cpu.watchpoint_remove(address)
+        self.last[p.deliver] = p
         cpu.reset()
         cpu.tb_flush()
         cpu.write(0, p.memory)
@@ -102,6 +110,13 @@ class Runner:
         for name, value in p.registers.items():
             cpu.set(name, value)
         cpu.eflags = p.eflags
+        for n in range(4):
+            cpu.set(f"dr{n}", p.dr[n])
+        cpu.dr7 = p.dr7
+        for address in p.breakpoints:
+            cpu.breakpoint_insert(address)
+        for address, length, read in p.watchpoints:
+            cpu.watchpoint_insert(address, length, read)
         return cpu
 
     def run(self, p, steps=None):
@@ -118,6 +133,8 @@ class Runner:
                 if result.reason == "steps":
                     continue
                 events += 1
+                if result.reason == "until" and events <= MAX_EVENTS:       # a debugger stops, and goes on
+                    continue
                 if result.reason not in ("exception", "unmapped") or events > MAX_EVENTS:
                     return seen + [rest(cpu)]
                 cpu.eip = p.labels[(events + (result.vector or 0)) % len(p.labels)]
@@ -170,7 +187,7 @@ def first_difference(p, reference, other):
         code = cpu.read(pa, min(15, programs.RAM - pa)) if pa is not None and pa < programs.RAM else b""
         first = compare.disassemble(code, p.mode if cpu.get("cs") >> 3 != 4 else 32).split(";")[0]
         out.append(f"    {n:5} {cpu.eip:08x} {first:40} " +
-                   " ".join(f"{name}={cpu.get(name):x}" for name in REGISTERS if name != "eip"))
+                   " ".join(f"{name}={cpu.get(name):x}" for name in REGISTERS if name not in ("eip", "dr6")))
     return low, "\n".join(out)
 
 

@@ -140,7 +140,8 @@ def _ignore_stack(b, rows, i, gpr, ranges):
 
 # Where an image in memory has fields that undefined.FX names
 def _fpu_environment(osz):
-    return [(16, 28)] if osz == 4 else [(8, 14)]      # FCS with FOP, FDP, FDS; FIP stays
+    fip = 4 if undefined.AMD else 0     # undefined.FX: a context switch in the middle loses it
+    return [(16 - fip, 28)] if osz == 4 else [(8 - fip // 2, 14)]     # FCS with FOP, FDP, FDS
 
 
 ENVIRONMENTS = {"fnstenv": _fpu_environment, "fnsave": _fpu_environment,

@@ -71,6 +71,24 @@ class Program:
         self._write(STACK - 0x1000, pick.randbytes(0x2000))
         self._code()
         self._tables()
+        self._debugging()
+
+    def _debugging(self):
+        """The guest's own breakpoints (DR0-DR7), or a debugger's."""
+        pick = self.pick
+        kind = pick.random()
+        self.dr7, self.dr, self.breakpoints, self.watchpoints = 0, [0] * 4, [], []
+        code = lambda: self.cs_base + pick.choice(self.labels)
+        data = lambda: self.ds_base + self._data() if pick.random() < 0.6 else STACK + pick.randrange(-32, 8)
+        if kind < 0.1:
+            for n in range(4):
+                what = pick.choice((0, 1, 3))                   # SDM vol. 3, figure 17-1: R/W and LEN
+                length = 0 if what == 0 else pick.choice((0, 1, 3))
+                self.dr[n] = (data() if what else code()) & ~length
+                self.dr7 |= 2 << 2 * n | (what | length << 2) << 16 + 4 * n
+        elif kind < 0.2:
+            self.breakpoints = list({code() for _ in range(2)})
+            self.watchpoints = [(data() & ~3, 4, pick.random() < 0.5)] if pick.random() < 0.6 else []
 
     def _chunks(self):
         """Steps of each run: the end of one is where an event may come in."""

@@ -83,7 +83,8 @@ def host_vendor():
 
 AMD = host_vendor() == "AuthenticAMD"
 if AMD:
-    FX["fip"] = (slice(8, 12), "FIP: AMD's FXSAVE stores 0 unless an exception is pending (AMD64 manual vol. 5, FXSAVE)")
+    FX["fip"] = (slice(8, 12), "FIP: AMD's FXSAVE stores 0, and its FXRSTOR keeps it, unless an exception is pending (AMD64 manual "
+                               "vol. 5, FXSAVE): the host's kernel loses it when it switches tasks")
 
 
 def fx_mask():
