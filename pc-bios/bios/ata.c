@@ -247,6 +247,37 @@ static void identify(u16 port, u8 unit)
         new_drive(cds, &cd_count, port, unit);
 }
 
+/* What INT 41h and 46h point to: the first two disks as an AT's driver takes them, with the signature A0h and the
+   physical geometry behind where that is another one. */
+static u8 parameter_tables[2][16];
+
+static void parameter_table(int n)
+{
+    struct drive *d = &disks[n];
+    u8 *t = parameter_tables[n], sum = 0;
+    int translated = d->cylinders != d->real_cylinders;
+    for (int k = 0; k < 16; k++)
+        t[k] = 0;
+    t[0] = d->cylinders;
+    t[1] = d->cylinders >> 8;
+    t[2] = d->heads;
+    t[3] = translated ? 0xA0 : 0;
+    t[4] = translated ? d->real_spt : 0;
+    t[5] = t[6] = 0xFF;                             /* no write precompensation */
+    t[8] = 0xC0 | (d->real_heads > 8 ? 0x08 : 0);
+    t[9] = translated ? d->real_cylinders : 0;
+    t[10] = translated ? d->real_cylinders >> 8 : 0;
+    t[11] = translated ? d->real_heads : 0;
+    t[12] = translated ? 0 : d->cylinders;          /* landing zone */
+    t[13] = translated ? 0 : d->cylinders >> 8;
+    t[14] = d->spt;
+    for (int k = 0; k < 15; k++)
+        sum += t[k];
+    t[15] = translated ? -sum : 0;
+    pokew(0, 4 * (n ? 0x46 : 0x41), (u16) (u32) t);
+    pokew(0, 4 * (n ? 0x46 : 0x41) + 2, 0xF000);
+}
+
 void ata_init(void)
 {
     disk_count = cd_count = 0;
@@ -256,5 +287,7 @@ void ata_init(void)
         identify(port, 0);
         identify(port, 1);
     }
+    for (int n = 0; n < 2 && n < disk_count; n++)
+        parameter_table(n);
     pokeb(BDA, 0x75, disk_count);
 }

@@ -1,4 +1,6 @@
 """Boot sectors that ask our own BIOS (pc-bios/bios) and say at port E9h what it answers."""
+import os
+
 from qemu_py.machine.drives import simple_drive
 from tests.guest import asm
 from tests.machines import EXIT, Capture
@@ -48,8 +50,10 @@ class Runner:
         self.make_machine, self.image, self.board, self.drive = make_machine, path, machine, drive
         self.machine = None
 
-    def __call__(self, code, size, do=None, ask=None, drives=(), **config):
+    def __call__(self, code, size, do=None, ask=None, drives=(), grow=0, **config):
         self.image.write_bytes(numbered(size, asm(START + code + END, 0x7C00, 16)))
+        if grow:
+            os.truncate(self.image, grow)
         option, interface, index = self.drive
         console = Console(ask and (lambda: ask(machine)))
         config = {"machine": self.board, "bios": BIOS, "devices": EXIT, "debugcons": [console], "ram_size": 64 << 20} | config

@@ -9,6 +9,7 @@ from tests.boot.screens import need_seabios
 from tests.boot.test_seabios import Watched
 
 GRUB = Path("/usr/lib/grub/i386-pc")
+DEBIAN = Path("/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386")
 SCRIPT = "serial --unit=0 --speed=115200\nterminal_output serial\necho \"booted from $root\"\nls\necho goodbye\nhalt\n"
 LIMIT = 120                             # seconds, for a very slow host
 
@@ -20,12 +21,14 @@ def start(request, make_machine):
     if bios == "seabios":
         need_seabios("bios-256k.bin")
 
-    def start(option, path, interface, index, media="disk", **config):
+    def start(option, path, interface, index, media="disk", until=None, **config):
         from qemu_py.machine.drives import simple_drive
         # Our BIOS has no ACPI tables yet: GRUB's halt does not power off.
         serial = Watched((b"goodbye", lambda: bios == "bios.bin" and machine.request_exit(0)))
-        machine = make_machine(bios=bios, serials=[serial], ram_size=64 << 20,
-                               drives=[simple_drive(option, str(path), interface, index, media)], **config)
+        if until is not None:
+            serial.steps = [(until, lambda: machine.request_exit(7))]
+        machine = make_machine(bios=bios, serials=[serial], drives=[simple_drive(option, str(path), interface, index, media)],
+                               **({"ram_size": 64 << 20} | config))
         machine.clocks.rt.timer(lambda: machine.request_exit(9)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)
         return machine.run(), serial.data.decode("latin1")
     return start
@@ -59,6 +62,21 @@ def test_a_rescue_cd_boots_and_powers_off(start, tmp_path):
     status, text = start("-cdrom", image, "ide", 2, "cdrom")
     assert "booted from" in text and "(cd)" in text, text
     assert "goodbye" in text and status == 0
+
+
+def test_a_rescue_cd_loads_debian_s_kernel(start, tmp_path):
+    """The installer's, with its initrd of 30 MB, read through INT 13h."""
+    need("grub-mkrescue", "xorriso")
+    if not (DEBIAN / "linux").exists():
+        pytest.skip("Debian's package debian-installer-12-netboot-i386 is not installed")
+    tree, image = tmp_path / "tree", tmp_path / "rescue.iso"
+    (tree / "boot" / "grub").mkdir(parents=True)
+    for name in ("linux", "initrd.gz"):
+        shutil.copy(DEBIAN / name, tree)
+    (tree / "boot" / "grub" / "grub.cfg").write_text("linux /linux console=ttyS0 rdinit=/bin/sh\ninitrd /initrd.gz\nboot\n")
+    subprocess.run(["grub-mkrescue", "-o", str(image), str(tree)], check=True, capture_output=True)
+    status, text = start("-cdrom", image, "ide", 2, "cdrom", until=b"Freeing initrd memory", ram_size=256 << 20)
+    assert status == 7 and "Linux version 6." in text, text
 
 
 def test_a_disk_boots_and_powers_off(start, tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from qemu_py.machine.demo import DEMO_IMAGE
 from qemu_py.machine.drives import simple_drive
 from tests.boot.screens import Watch, keys, need_seabios
 
@@ -131,6 +132,17 @@ def test_a_grub_cd_comes_to_its_prompt_and_lists_the_disc(watch, tmp_path):
     tree.mkdir()
     subprocess.run(["grub-mkrescue", "-o", path, tree], check=True, capture_output=True)
     watch(("grub>", keys("l", "s", "ret")), ("(cd)", keys("x")), "grub> x", drive=("-cdrom", str(path), "ide", 2, "cdrom"), begin="GNU GRUB")
+
+
+def test_the_demo_s_diskette_on_a_cd_is_a_drive(watch, tmp_path):
+    """As mkisofs lays an image of 1.44 MB: El Torito's diskette emulation."""
+    need_program("xorriso")
+    tree, path = tmp_path / "tree", tmp_path / "cd.iso"
+    tree.mkdir()
+    (tree / "demo.img").write_bytes(Path(DEMO_IMAGE).read_bytes().ljust(1440 << 10, b"\0"))
+    subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-b", "demo.img", "-c", "boot.cat", "-o", path, tree], check=True, capture_output=True)
+    watch(("demo>", keys("p", "c", "i", "ret")), "VGA adapter", drive=("-cdrom", str(path), "ide", 2, "cdrom"), begin="demo: a small",
+          differs=("up 00:00", "KiB of memory"))
 
 
 def test_the_debian_installer_asks_for_its_language_on_the_screen(make_machine):
