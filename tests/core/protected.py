@@ -90,9 +90,9 @@ class UncountedCPU:
 class Stage:
     """A CPU, a GDT, an IDT, a TSS. `counted=False`: code runs as in a machine, `steps` mean nothing."""
 
-    def __init__(self, model="qemu32", ram=1 << 20, on_port=None, counted=True):
+    def __init__(self, model="qemu32", ram=1 << 20, on_port=None, counted=True, **options):
         from qemu_py import CPU
-        self.cpu = cpu = (CPU(model, ram=ram, deliver=True, on_port=on_port) if counted
+        self.cpu = cpu = (CPU(model, ram=ram, deliver=True, on_port=on_port, **options) if counted
                           else UncountedCPU(model, ram, on_port))
         self.set_gdt(0, bytes(8))
         self.set_gdt(CODE0, flat(A_CODE))

@@ -99,9 +99,9 @@ def test_all_of_the_machine_is_in_one_thread(make_single):
     assert threads == {threading.get_ident()} and out.data == b"x"
 
 
-def timer_guest(ticks, divisor=1193, work="hlt"):
+def timer_guest(ticks, divisor=1193, work="hlt", record="rdtsc; stosd", size=4):
     """Interrupt descriptor table at 8000h, IRQ 0 as vector 20h, the PIT in mode 2; after `ticks`
-    interrupts it leaves. Each interrupt stores the low dword of RDTSC from 300000h on."""
+    interrupts it leaves. Each interrupt stores the low dword of RDTSC, or `size` bytes that `record` stores, from 300000h on."""
     handler = 0x100200
     main = f"""
         mov esp, 0x90000
@@ -122,10 +122,9 @@ def timer_guest(ticks, divisor=1193, work="hlt"):
         jmp again
     """
     irq = f"""
-        rdtsc
-        stosd
+        {record}
         mov al, 0x20; out 0x20, al
-        cmp edi, {0x300000 + 4 * ticks}
+        cmp edi, {0x300000 + size * ticks}
         jne back
         mov eax, 1
         mov dx, 0xF4
