@@ -28,6 +28,14 @@ def main(arguments=None):
 
 
 def run(arguments):
+    if arguments[:1] == ["profile"]:
+        from qemu_py.control import profile
+        return profile.run(arguments[1:], make_machine)
+    return make_machine(arguments).run()
+
+
+def make_machine(arguments):
+    """The machine of a command line, with its controls."""
     parse = options.parse_arguments(arguments)
     if parse.log_file is not None or parse.log_items:
         from qemu_py.util import log
@@ -38,7 +46,7 @@ def run(arguments):
     from qemu_py.machine.machine import Machine
     machine = Machine(config)
     add_controls(machine, parse)
-    return machine.run()
+    return machine
 
 
 def add_controls(machine, parse):

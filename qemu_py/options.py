@@ -413,7 +413,8 @@ BY_NAME = {option.name: option for option in OPTIONS}
 def help_text():
     """What -help prints."""
     lines = [f"qemu-py version {__version__}: a 32-bit PC in Python",
-             "usage: qemu-py [options]", ""]
+             "usage: qemu-py [options]",
+             "       qemu-py profile [options] -- [options]     find where the guest's time goes (profile --help)", ""]
     for option in OPTIONS:
         if option.help:
             left = f"-{option.name} {option.argument}".rstrip()

@@ -316,7 +316,8 @@ cdef struct TranslationBlock:
     uint32_t invalid            # 1: unlinked from everything, lives until the next tb_flush
     TranslationBlock *jmp_next[2]
     TranslationBlock *jmp_first
-    uint64_t exec_count
+    uint64_t exec_count         # CF_PROFILE: runs, and instructions of them that a fault left out
+    uint64_t unrun_count
     # Host code (host/). Exit n jumps by the four bytes before tc_jmp[n]: to tc_exit[n], or straight to a linked successor
     uint8_t *tc_ptr             # where it runs from, or NULL
     uint8_t *tc_jmp[2]          # where they are written
@@ -331,6 +332,7 @@ cdef enum:                      # TranslationBlock.cflags
     CF_SINGLE = 0x40000         # the debugger steps: one instruction, then EXCP_DEBUG
     CF_NOBP = 0x80000           # breakpoints are passed over (going on from one)
     CF_NO_STEP = 0x100000       # no single-step trap behind this instruction (INT n, MOV SS)
+    CF_PROFILE = 0x200000       # a head op counts its runs (profile.pyx)
 
 cdef enum:
     TB_JMP_CACHE_BITS = 12
@@ -340,6 +342,11 @@ cdef enum:
     CODE_GEN_PHYS_HASH_SIZE = 1 << 15
     CODE_GEN_MAX_OPS = 1024     # IR ops of one TB at most
     SMC_BITMAP_USE_THRESHOLD = 10
+
+cdef enum:                      # TBContext.exit_count
+    EXIT_UNLINKED = 0           # the successor was not linked, or we were asked to leave
+    EXIT_LOOKUP = 1             # the jump cache did not know the target, or the mode has changed
+    EXIT_FAULT = 2
 
 cdef struct TBJmpCacheEntry:
     TranslationBlock *tb
@@ -361,6 +368,19 @@ cdef struct TBContext:          # owner: tb.pyx; shared by all CPUs of a machine
     uint32_t user_mode                  # a store to code drops the whole page (tb_invalidate_phys_page)
     uint64_t tb_gen_count               # translations so far
     uint64_t tb_gen_insns
+    # What leaving translated code is for, and what came of it (profile.pyx)
+    uint64_t exit_count[3]              # EXIT_*
+    uint64_t exec_return_count[8]       # cpu_exec's results, EXCP_INTERRUPT first
+    uint64_t exception_count[256]
+    uint64_t interrupt_count[256]
+    uint64_t smc_write_count            # stores to a page with code
+    uint64_t smc_restart_count          # of those, to the running TB itself
+    # The profiler, NULL: none
+    void *profile
+    uint32_t profile_request            # cpu_exec is to take a sample
+    uint32_t translating
+    void (*profile_sample)(CPUX86State *env) noexcept nogil
+    void (*profile_collect)(TBContext *tbx, AddressSpaceDispatch *d, TranslationBlock *tb) noexcept nogil
     # softmmu.pyx lies below tb.pyx and calls it through these
     int (*invalidate_fast)(CPUX86State *env, uint64_t ram_addr, uint32_t size) noexcept nogil
     void (*flush_jmp_cache)(CPUX86State *env, uint64_t va) noexcept nogil
@@ -552,6 +572,7 @@ cdef struct CPUX86State:
     # ---- for host code: its own caches of translations hold while this does not change (bits 40-63)
     uint64_t site_epoch
     void *host_jmp_cache        # [HOST_JMP_CACHE_SIZE] of HostJmpEntry
+    uint64_t tlb_flush_count
 
 # Instruction set features, one bit for each column of opcodes.txt's `needs`
 cdef enum:

@@ -28,6 +28,7 @@ cdef void tlb_flush_env(CPUX86State *env) noexcept nogil:
     env.tlb_epoch = epoch
     env.site_epoch += SITE_EPOCH_ONE
     env.link_epoch += 1
+    env.tlb_flush_count += 1
     env.large_page_addr = ~<uint64_t> 0
     env.large_page_mask = 0
 

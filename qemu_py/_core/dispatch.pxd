@@ -106,6 +106,7 @@ cdef struct IOTable:
     uint32_t ring_count
     uint32_t depth              # device accesses in progress (atomic): slots must stay allocated
     uint32_t unassigned_count
+    uint32_t current            # slot of the last access, for the profiler
     uint32_t ring_lock          # spins: the display's thread flushes what the CPU's thread writes
 
 # Which categories are wanted by the process (util/log.py sets it): guards the formatting.

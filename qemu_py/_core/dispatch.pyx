@@ -177,6 +177,7 @@ cdef uint64_t io_read(AddressSpaceDispatch *d, uint32_t slot, uint64_t pa, int s
         return value
     d.io_count += 1
     s.count += 1
+    io.current = s.index
     if s.flush_coalesced and io.ring_count:
         flush_coalesced(d)
     begin_access(&io.depth)
@@ -196,6 +197,7 @@ cdef void io_write(AddressSpaceDispatch *d, uint32_t slot, uint64_t pa, uint64_t
         return
     d.io_count += 1
     s.count += 1
+    io.current = s.index
     if s.n_eventfds and signal_eventfd(s, pa - s.base, value, size):
         return
     if s.n_coalesced and coalesce(d, s, pa - s.base, value, size):

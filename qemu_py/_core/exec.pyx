@@ -56,28 +56,38 @@ cdef bint cpu_handle_interrupt(CPUX86State *env) noexcept nogil:
         env.halted = 0
     else:
         return False
+    env.tbx.interrupt_count[vector & 0xFF] += 1
     if do_interrupt(env, vector, 0, 0, 0, 1):
         env.old_exception = EXCP_NONE
     return True
 
 
-cdef void refund(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
-    """The TB was left by a fault at env.eip: give back the instructions that did not run."""
+cdef int64_t unrun(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
+    """The TB was left by a fault at env.eip: how many of its instructions did not run."""
     cdef uint32_t pc_off = <uint32_t> (env.eip + env.segs[R_CS].base - tb.pc)
     cdef uint32_t i
     cdef int64_t done = 0
     cdef uint32_t last = 0xFFFFFFFFU
     if pc_off >= tb.size:
-        return                          # behind the TB: a trap, all of it ran
+        return 0                        # behind the TB: a trap, all of it ran
     for i in range(tb.nops):
         if tb.ir[i].pc_off >= pc_off:
             break
         if tb.ir[i].pc_off != last:
             last = tb.ir[i].pc_off
             done += 1
-    # Op 0 is the head; it shares the first instruction's pc_off.
-    env.icount_budget += tb.icount - done
-    env.insn_count -= tb.icount - done
+    # The heads share the first instruction's pc_off.
+    return tb.icount - done
+
+
+cdef void refund(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
+    """Give back what did not run."""
+    cdef int64_t n = unrun(env, tb)
+    if tb.cflags & CF_USE_ICOUNT:
+        env.icount_budget += n
+        env.insn_count -= n
+    if tb.cflags & CF_PROFILE:
+        tb.unrun_count += n
 
 
 cdef inline bint chainable(TranslationBlock *tb) noexcept nogil:
@@ -106,6 +116,7 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
             next_tb = TB_EXIT
             e = env.exception_index
             if e < EXCP_INTERRUPT:
+                tbx.exception_count[e & 0xFF] += 1
                 if env.bare == BARE_RETURN:
                     if env.exception_is_int:
                         env.eip = env.exception_next_eip
@@ -118,17 +129,19 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
                 continue
             if e == EXCP_RESTART:
                 env.exception_index = EXCP_NONE
-                one = CF_NOCACHE | 1 | (env.tb_cflags & CF_USE_ICOUNT)
+                one = CF_NOCACHE | 1 | (env.tb_cflags & (CF_USE_ICOUNT | CF_PROFILE))
             elif e == EXCP_BUDGET:
                 env.exception_index = EXCP_NONE
                 if env.icount_budget <= 0:
                     return EXCP_BUDGET
                 # One at a time: a TB on no page's list would not see its own code change.
-                one = CF_NOCACHE | CF_USE_ICOUNT | 1
+                one = CF_NOCACHE | CF_USE_ICOUNT | 1 | (env.tb_cflags & CF_PROFILE)
             else:
                 env.exception_index = EXCP_NONE
                 return e
         env.exit_request = tbx.no_chain
+        if tbx.profile_request:         # before an interrupt is delivered: what it has interrupted
+            tbx.profile_sample(env)
         if tbx.work_head != tbx.work_tail or tbx.work_flush:
             tb_run_work(tbx, env.dispatch)
             next_tb = TB_EXIT
@@ -148,7 +161,7 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
         made = tbx.tb_gen_count
         last = <TranslationBlock *> (next_tb & ~<uintptr_t> 3)
         if env.singlestep_enabled:
-            one |= CF_NOCACHE | CF_SINGLE | CF_NOBP | 1
+            one |= CF_NOCACHE | CF_SINGLE | CF_NOBP | 1 | (env.tb_cflags & CF_PROFILE)
         if one:
             tb = tb_gen_code(env, <uint32_t> (env.segs[R_CS].base + env.eip), env.cs_key, env.hflags, one)
             one = 0
@@ -184,9 +197,11 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
         # ---- what it left
         if next_tb == TB_EXIT_FAULT:
             env.watchpoint_hit = env.watchpoint_flags = 0      # the access has not happened
-            if tb.cflags & CF_USE_ICOUNT and env.exception_index != EXCP_BUDGET:
+            tbx.exit_count[EXIT_FAULT] += 1
+            if tb.cflags & (CF_USE_ICOUNT | CF_PROFILE) and env.exception_index != EXCP_BUDGET:
                 refund(env, tb)
         else:
+            tbx.exit_count[EXIT_LOOKUP if next_tb == TB_EXIT else EXIT_UNLINKED] += 1
             if env.watchpoint_flags:
                 report_watchpoint(env)
             if tb.flags & HF_TF and not tb.cflags & CF_NO_STEP:
@@ -196,6 +211,8 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
             if tb.cflags & CF_NOCACHE:
                 next_tb = TB_EXIT
         if tb.cflags & CF_NOCACHE:
+            if tb.cflags & CF_PROFILE:
+                tbx.profile_collect(tbx, env.dispatch, tb)
             tb_free(tbx, tb)
 
 
@@ -208,6 +225,8 @@ cdef int cpu_exec(CPUX86State *env) noexcept nogil:
             env.halted = 0
     env.watchpoint_hit = env.watchpoint_flags = 0
     reason = cpu_exec_loop(env)
+    if reason >= EXCP_INTERRUPT:
+        env.tbx.exec_return_count[(reason - EXCP_INTERRUPT) & 7] += 1
     sse_leave(env)
     env.current_tb = NULL
     return reason

@@ -45,6 +45,7 @@ cdef uint32_t port_read_at(AddressSpaceDispatch *d, uint32_t port, int size) noe
         return <uint32_t> size_mask(size)
     d.io_count += 1
     s.count += 1
+    io.current = s.index
     if s.flush_coalesced and io.ring_count:
         flush_coalesced(d)
     begin_access(&io.depth)
@@ -79,6 +80,7 @@ cdef void port_write_at(AddressSpaceDispatch *d, uint32_t port, uint32_t value, 
         return
     d.io_count += 1
     s.count += 1
+    io.current = s.index
     if s.n_eventfds and signal_eventfd(s, port - s.base, value, size):
         return
     if s.n_coalesced and coalesce(d, s, port - s.base, value, size):
@@ -98,6 +100,7 @@ cdef void port_read_block(AddressSpaceDispatch *d, uint16_t port, int size, uint
     if s != NULL and s.read_block != NULL and e.read == PORT_SLOT and whole(io, s, e, size, False):
         d.io_count += 1
         s.count += 1
+        io.current = s.index
         if s.flush_coalesced and io.ring_count:
             flush_coalesced(d)
         begin_access(&io.depth)
@@ -117,6 +120,7 @@ cdef void port_write_block(AddressSpaceDispatch *d, uint16_t port, int size, con
     if s != NULL and s.write_block != NULL and e.write == PORT_SLOT and whole(io, s, e, size, True):
         d.io_count += 1
         s.count += 1
+        io.current = s.index
         if s.flush_coalesced and io.ring_count:
             flush_coalesced(d)
         begin_access(&io.depth)

@@ -155,9 +155,12 @@ cdef TranslationBlock *tb_gen_code(CPUX86State *env, uint64_t pc, uint64_t cs_ba
     tb.flags = flags
     tb.cflags = cflags
     tb.ir = <IROp *> tbx.code_gen_ptr
+    tbx.translating = 1
     if gen_intermediate_code(env, tb, tb.ir):
+        tbx.translating = 0
         tb_free(tbx, tb)
         return NULL
+    tbx.translating = 0
     tbx.code_gen_ptr += tb.nops * sizeof(IROp)
     tbx.tb_gen_count += 1
     tbx.tb_gen_insns += tb.icount
@@ -245,6 +248,7 @@ cdef int tb_invalidate_phys_page_fast(CPUX86State *env, uint64_t ram_addr, uint3
     cdef int n
     if p == NULL:
         return 0
+    env.tbx.smc_write_count += 1
     if env.tbx.user_mode:
         return tb_invalidate_phys_page(env, ram_addr)
     if p.code_bitmap == NULL and p.first_tb != NULL:
@@ -265,6 +269,7 @@ cdef int tb_invalidate_phys_page_fast(CPUX86State *env, uint64_t ram_addr, uint3
             if tb.page_addr[n] == ram_addr & TARGET_PAGE_MASK:
                 tb_range_in_page(tb, n, &start, &end)
                 if start < offset + size and offset < end:
+                    env.tbx.smc_restart_count += 1
                     env.exception_index = EXCP_RESTART
                     return 1
     tb_invalidate_phys_page_range(env.tbx, env.dispatch, ram_addr, ram_addr + size)
@@ -461,6 +466,8 @@ cdef void tb_phys_invalidate(TBContext *tbx, AddressSpaceDispatch *d, Translatio
         p.jmp_next[n] = NULL
         p = following
     tb.jmp_first = tagged(tb, 2)
+    if tb.cflags & CF_PROFILE:
+        tbx.profile_collect(tbx, d, tb)         # while its bytes are there
     tb.invalid = 1
     tbx.tb_phys_invalidate_count += 1
 
@@ -474,6 +481,8 @@ cdef void tb_flush(TBContext *tbx, AddressSpaceDispatch *d) noexcept nogil:
     cdef CPUX86State *env
     for k in range(tbx.nb_tbs):
         tb = &tbx.tbs[k]
+        if tbx.profile_collect != NULL:
+            tbx.profile_collect(tbx, d, tb)
         tb.invalid = 1
         tb_reset_jump(tb, 0)
         tb_reset_jump(tb, 1)

@@ -3,6 +3,7 @@ import struct
 import threading
 
 from qemu_py.control.hmp_media import info_block
+from qemu_py.control.profile_costs import costs_text
 from qemu_py.control.qtree import info_qtree
 from qemu_py.machine import run_state
 from qemu_py.machine.pc_vga import cpus_stopped
@@ -95,6 +96,11 @@ def info_pic(hmp):
     return hmp.machine.pic.describe() + "\n"
 
 
+def info_jit(hmp):
+    with cpus_stopped(hmp.machine):
+        return costs_text(hmp.machine)
+
+
 def info_chardev(hmp):
     """By the device at the other end."""
     found = [(name, device.chardev) for name, device in hmp.machine.devices if getattr(device, "chardev", None) is not None]
@@ -108,6 +114,7 @@ INFO = {
     "block": (info_block, "the drives and their images"),
     "chardev": (info_chardev, "the character devices"),
     "cpus": (info_cpus, "the processors"),
+    "jit": (info_jit, "translations, TLB misses, exits, exceptions, device accesses: what the emulator did"),
     "mtree": (info_mtree, "the trees of memory and port regions"),
     "pci": (info_pci, "the PCI devices"),
     "pic": (info_pic, "the state of the 8259A pair"),

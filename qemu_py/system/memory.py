@@ -203,7 +203,7 @@ class Memory:
         self.address_space_memory = AddressSpace(self, self.system_memory, "memory")
         self.address_space_io = AddressSpace(self, self.system_io, "I/O")
         self.address_spaces = [self.address_space_memory, self.address_space_io]
-        slots = SlotTable(self.physmap)
+        self.slot_table = slots = SlotTable(self.physmap)
         self._memory_listener = PhysMapListener(self.address_space_memory, slots)
         self._io_listener = PortListener(self.address_space_io, slots)
         self.address_space_memory.add_listener(self._memory_listener)
@@ -257,6 +257,14 @@ class Memory:
     def global_dirty_log_stop(self) -> None:
         self.address_space_memory._call("log_global_stop", reverse=True)
 
+    def access_counts(self) -> dict[str, int]:
+        """Region -> accesses that its callbacks have served; those of one name together."""
+        return self.slot_table.access_counts()
+
+    def slot_name(self, slot: int) -> str:
+        """The region that an I/O slot of the core belongs to."""
+        return next((key[0].name for key, number in self.slot_table.slots.items() if number == slot), "unassigned")
+
     def mtree(self) -> str:
         """`info mtree`."""
         return mtree_info(self.address_spaces)
@@ -278,6 +286,7 @@ class SlotTable:
         self.physmap = physmap
         self.slots: dict[tuple, int] = {}       # key -> slot
         self.users: dict[int, set] = {}         # slot -> who maps it
+        self.past: dict[str, int] = {}          # region -> accesses that slots which are gone have served
 
     def get(self, fr: FlatRange, user) -> int:
         """The slot for a range, made at need; 0 where the region has no callbacks."""
@@ -306,6 +315,12 @@ class SlotTable:
         self.users[slot].add(user)
         return slot
 
+    def access_counts(self) -> dict[str, int]:
+        counts = dict(self.past)
+        for key, slot in self.slots.items():
+            counts[key[0].name] = counts.get(key[0].name, 0) + self.physmap.slot_count(slot)
+        return {name: count for name, count in counts.items() if count}
+
     def collect(self, user, used: set[int]) -> None:
         """Free what `user` no longer maps and nobody else does."""
         for key, slot in list(self.slots.items()):
@@ -313,6 +328,8 @@ class SlotTable:
             if slot not in used:
                 users.discard(user)
             if not users:
+                name = key[0].name
+                self.past[name] = self.past.get(name, 0) + self.physmap.slot_count(slot)
                 del self.slots[key], self.users[slot]
                 self.physmap.remove_slot(slot)
 

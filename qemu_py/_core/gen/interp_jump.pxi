@@ -188,6 +188,10 @@ cdef uintptr_t op_icount_head(CPUX86State *env, IROp *op) noexcept nogil:
     env.insn_count += op.imm
     return op[1].fn(env, op + 1)
 
+cdef uintptr_t op_profile_head(CPUX86State *env, IROp *op) noexcept nogil:
+    (<uint64_t *> <uintptr_t> op.imm)[0] += 1
+    return op[1].fn(env, op + 1)
+
 cdef uintptr_t op_breakpoint(CPUX86State *env, IROp *op) noexcept nogil:
     if check_breakpoint(env, env.current_tb.pc + op.pc_off):
         return op_fault(env, op)
@@ -220,6 +224,7 @@ cdef int register_jump_ops(OpInfo *t) except -1:
     set_op(t, OP_loop, op_loop, b"loop", OPP_END | OPP_USE, 0, 0, 0)
     set_op(t, OP_loop32, op_loop32, b"loop32", OPP_END, 0, 0, 0)
     set_op(t, OP_icount_head, op_icount_head, b"icount_head", OPP_FAULTS, 0, 0, 0)
+    set_op(t, OP_profile_head, op_profile_head, b"profile_head", 0, 0, 0, 0)
     set_op(t, OP_breakpoint, op_breakpoint, b"breakpoint", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_debug_step, op_debug_step, b"debug_step", OPP_END, 0, 0, 0)
     return 0

@@ -933,3 +933,9 @@ cdef void host_detach(TBContext *tbx) noexcept:
         free((<HostBuffer *> tbx.host).gen)
         host_buffer_free(<HostBuffer *> tbx.host)
         tbx.host = NULL
+
+
+def templates():
+    """Names of the IR ops that have a template."""
+    cdef int i
+    return {op_table()[i].name.decode() for i in range(1, NB_OPS) if TEMPLATES[i].id and op_table()[i].name != NULL}

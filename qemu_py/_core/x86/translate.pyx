@@ -561,6 +561,9 @@ cdef int gen_intermediate_code(CPUX86State *env, TranslationBlock *tb, IROp *ops
     if tb.cflags & CF_USE_ICOUNT:
         s.pc_off = 0
         emit(&s, OP_icount_head)
+    if tb.cflags & CF_PROFILE:
+        s.pc_off = 0
+        emit(&s, OP_profile_head).imm = <int64_t> <uintptr_t> &tb.exec_count
     while True:
         s.pc_off = <uint32_t> (s.pc - tb.pc)
         last_op = s.nops
@@ -627,9 +630,9 @@ cdef int gen_intermediate_code(CPUX86State *env, TranslationBlock *tb, IROp *ops
             if (s.insn.id == I_INT or s.insn.id == I_INT3 or s.insn.id == I_INTO or s.insn.id == I_INT1
                     or (s.insn.id == I_MOV_SR and s.insn.reg == R_SS) or (s.insn.id == I_POP_SR and s.insn.zreg == R_SS)):
                 tb.cflags |= CF_NO_STEP
-            if tb.cflags & CF_USE_ICOUNT and s.nops == last_op and s.is_jmp == DISAS_NEXT:
+            if tb.cflags & (CF_USE_ICOUNT | CF_PROFILE) and s.nops == last_op and s.is_jmp == DISAS_NEXT:
                 emit(&s, OP_nop)                # every instruction has an op: a fault counts them
-            if tb.cflags & CF_USE_ICOUNT and s.is_jmp == DISAS_NEXT and (
+            if tb.cflags & (CF_USE_ICOUNT | CF_PROFILE) and s.is_jmp == DISAS_NEXT and (
                     s.insn.family == FAM_SYS or (s.insn.family == FAM_STR and s.insn.rep)):
                 s.is_jmp = DISAS_STOP           # may leave the TB in its middle: what follows is not charged
         s.pc += s.insn.len

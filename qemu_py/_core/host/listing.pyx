@@ -1,0 +1,20 @@
+"""Host code as Python sees it: where each TB's is, and its bytes. For `-d out_asm`, perf maps and profiles."""
+from libc.stdint cimport uint32_t, uint64_t, uint8_t, uintptr_t
+from qemu_py._core.cpu cimport TBContext, TranslationBlock
+from qemu_py._core.cpu_face cimport TBCache
+
+
+def host_code(TBCache cache, since=0):
+    """[(pc, cs_base, flags, address, bytes)] of the TBs that have host code, in the order of their addresses; `address` is where it
+    runs. With `since`, only those at that address and above."""
+    cdef TBContext *tbx = cache.tbx
+    cdef TranslationBlock *tb
+    cdef uint32_t k
+    cdef uint64_t first = since
+    result = []
+    for k in range(tbx.nb_tbs):
+        tb = &tbx.tbs[k]
+        if tb.tc_ptr != NULL and tb.tc_size and <uintptr_t> tb.tc_ptr >= first and not tb.invalid:
+            result.append((tb.pc, tb.cs_base & 0xFFFFFFFF, tb.flags, <uintptr_t> tb.tc_ptr, (<char *> tb.tc_ptr)[:tb.tc_size]))
+    result.sort(key=lambda row: row[3])
+    return result
