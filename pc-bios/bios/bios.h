@@ -46,7 +46,13 @@ static inline void carry(struct regs *r, int set) { r->flags = set ? r->flags | 
 void call_regs(u16 segment, u16 offset, struct regs *r, int flags_pushed);
 void copy_flat(u32 to, u32 from, u32 bytes);
 u8 cmos(u8 index);
+struct fw_cfg_file { u32 size; u16 key; char name[56]; };
+void fw_cfg_init(void);
 u16 fw_cfg_word(u16 key);
+const char *after(const char *name, const char *begin);
+const struct fw_cfg_file *fw_cfg_file(const char *begin, int n);
+void fw_cfg_load(const struct fw_cfg_file *f, u16 segment);
+void fw_cfg_string(const struct fw_cfg_file *f, char *to, u32 room);
 void text_init(void);
 void say(const char *text);
 void print(const char *text);

@@ -3,8 +3,7 @@
 ; Code, data and stack are one segment, F000h: on `pc` POST makes it RAM through the 440FX's PAM registers, on
 ; `isapc` it is RAM from the beginning. The C files are gcc -m16, so segments are never mixed and a pointer is an offset.
 ;
-; Not there yet: fw_cfg's tables (ACPI, SMBIOS, PIR, MP), genroms and BEV
-; (so -kernel needs the direct way), PCI BIOS and BIOS32, APM, the mouse, alarms, CMOS shutdown codes, keyboard lights.
+; Not there yet: fw_cfg's tables (ACPI, SMBIOS), PIR, MP, PCI BIOS and BIOS32, APM, the mouse, alarms, CMOS shutdown codes, keyboard lights.
 
 bits 16
 extern post, handle_09, handle_10, handle_11, handle_12, handle_13, handle_14, handle_15, handle_16, handle_17
@@ -282,12 +281,29 @@ gdt:    dq 0, 00CF93000000FFFFh, 000093000000FFFFh
 gdt_pointer: dw 23
         dd 0F0000h + gdt
 
+; What option ROMs are given as a Plug and Play BIOS' structure: there is one, and it has no functions (82h). It is on no
+; paragraph's boundary, where systems look for one that they can ask.
+pnp_entry:
+        mov ax, 82h
+        retf
+align 16
+        db 0
+pnp_structure:
+        db "$PnP", 10h, 33
+        dw 0
+        db 0                            ; checksum, made by POST
+        dd 0
+        dw pnp_entry, 0F000h, pnp_entry
+        dd 0F0000h, 0
+        dw 0F000h
+        dd 0F0000h
+
 align 4
 entry_table:                            ; vector, offset; ends with FFFFh
         dw 08h, entry_08, 09h, entry_09, 0Eh, entry_0e, 10h, entry_10, 11h, entry_11, 12h, entry_12, 13h, entry_13, 14h, entry_14
         dw 15h, entry_15, 16h, entry_16, 17h, entry_17, 18h, entry_18, 19h, entry_19, 1Ah, entry_1a
         dw 75h, entry_75, 0FFFFh
-global entry_irq_offset, diskette_table
+global entry_irq_offset, diskette_table, pnp_structure
 entry_irq_offset: dw entry_irq
 
 section .data16

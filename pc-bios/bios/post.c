@@ -102,6 +102,7 @@ void post(void)
     vectors();
     data_area();
     tick_count();
+    fw_cfg_init();
     text_init();
     say("qemu_py BIOS\n");
     if (has_pci)

@@ -6,16 +6,6 @@
 #define NOGRAPHIC 0x04
 static u16 serial;
 
-u16 fw_cfg_word(u16 key)
-{
-    outw(0x510, 0x0000);
-    if (inb(0x511) != 'Q' || inb(0x511) != 'E' || inb(0x511) != 'M' || inb(0x511) != 'U')
-        return 0;
-    outw(0x510, key);
-    u8 low = inb(0x511);
-    return low | inb(0x511) << 8;
-}
-
 void text_init(void)
 {
     serial = 0;

@@ -25,7 +25,7 @@ class Serial(Capture):
 @pytest.fixture(params=["pc", "isapc"])
 def boot(request, make_machine, tmp_path):
     """boot(sectors, options): sectors are {drive: code, or None without a signature}. What was said at port E9h."""
-    def boot(sectors, keys=(), await_text=None, **config):
+    def boot(sectors, keys=(), await_text=None, do=None, **config):
         drives = []
         for n, (drive, code) in enumerate(sectors.items()):
             path = tmp_path / f"{n}.img"
@@ -49,6 +49,8 @@ def boot(request, make_machine, tmp_path):
             timer.mod_ns(rt.get_ns() + 20 * MS)
         timer = rt.timer(look)
         timer.mod_ns(0)
+        if do is not None:
+            do(machine)
         status = machine.run()
         assert status == (3 if await_text is None else 7), (status, bytes(console.data), machine.vga.screen_text())
         return console.data.decode("latin1")
@@ -110,6 +112,63 @@ def test_the_menu_can_be_left(boot):
 
 def test_without_a_key_the_menu_does_not_wait_long(boot):
     assert boot({DISK: SAY_DRIVE}, boot_order="c", boot_menu=True) == "80"
+
+
+FAR_RETURN = ".byte 0xCB"               # keystone would make it a 32-bit one
+
+
+def option_rom(init="mov ax, 0x20;" + FAR_RETURN, vector=""):
+    """512 bytes with a Plug and Play header at 20h; `vector`: code of a bootstrap entry vector."""
+    rom = bytearray(b"\x55\xaa\1" + asm(f"jmp start; .fill {0x60 - 5}, 1, 0; start: {init}", 3, 16)).ljust(512, b"\0")
+    if vector:
+        code = asm(START + vector + END, 0x100, 16)
+        rom[0x100:0x100 + len(code)] = code
+    rom[0x1A:0x1C] = b"\x20\0"
+    rom[0x20:0x26] = b"$PnP\1\2"
+    rom[0x30:0x32] = (0x50).to_bytes(2, "little")
+    rom[0x3A:0x3C] = (0x100 if vector else 0).to_bytes(2, "little")
+    rom[0x50:0x5B] = b"test loader"
+    rom[-1] = -sum(rom) & 0xFF
+    return bytes(rom)
+
+
+def give(*roms, order=None):
+    """A step before the machine runs: ROMs as fw_cfg's files, and the boot order's."""
+    def do(machine):
+        for n, rom in enumerate(roms):
+            machine.fw_cfg.add_file(f"genroms/test{n}.bin", rom)
+        if order is not None:
+            machine.fw_cfg.add_file("bootorder", order)
+    return do
+
+
+SAY_R = "mov al, 82; call putc;"
+
+
+@pytest.mark.parametrize("order, said", [("n", "R"), ("cn", "80"), ("c", "80"), ("nc", "R")])
+def test_an_option_rom_s_bootstrap_entry_vector_is_the_network(boot, order, said):
+    assert boot({DISK: SAY_DRIVE}, boot_order=order, do=give(option_rom(vector=SAY_R))) == said
+
+
+@pytest.mark.parametrize("line, said", [(b"/rom@genroms/test1.bin\n/rom@other\0", "R"), (b"/x\n/rom@genroms/test1.bin\0", "R"),
+                                        (b"/rom@genroms/test1.binary\0", "80"), (b"", "80")])
+def test_a_rom_that_the_boot_order_names_comes_before_the_drives(boot, line, said):
+    roms = option_rom(), option_rom(vector=SAY_R)
+    assert boot({DISK: SAY_DRIVE}, boot_order="c", do=give(*roms, order=line)) == said
+
+
+def test_option_roms_are_called_with_the_plug_and_play_structure(boot):
+    """Once in each POST, also after a reset, when the last one's copy is still in memory."""
+    rom = option_rom("mov al, es:[di]; out 0xE9, al; mov al, es:[di + 3]; out 0xE9, al;" + FAR_RETURN)
+    said = boot({DISK: "inc byte ptr [0x600]; cmp byte ptr [0x600], 2; je over; mov al, 0xFE; out 0x64, al; w: jmp w; over:"},
+                boot_order="c", do=give(rom, rom))
+    assert said == "$P" * 4
+
+
+def test_a_rom_with_a_wrong_checksum_is_left_alone(boot):
+    rom = bytearray(option_rom("mov al, 82; out 0xE9, al;" + FAR_RETURN))
+    rom[-1] ^= 1
+    assert boot({DISK: SAY_DRIVE}, boot_order="c", do=give(bytes(rom))) == "80"
 
 
 def test_it_says_what_it_finds(boot):

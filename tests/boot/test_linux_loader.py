@@ -206,12 +206,14 @@ SETUP = (say16(b"setup ") + b"".join(load + b"\x86\xe0\xe6\xe9" for load in (
 
 
 @pytest.mark.parametrize("high, segment", [(True, 0x10), (False, 0x90)])
-def test_a_bios_starts_the_setup_code_through_the_option_rom(make_machine, tmp_path, high, segment):
-    need_seabios("bios-256k.bin")
+@pytest.mark.parametrize("bios", ["seabios", "bios.bin"])
+def test_a_bios_starts_the_setup_code_through_the_option_rom(make_machine, tmp_path, bios, high, segment):
+    if bios == "seabios":
+        need_seabios("bios-256k.bin")
     path = tmp_path / "kernel"
     path.write_bytes(bzimage(b"kernel", setup=SETUP + EXIT16, high=high))
     out = Capture()
-    machine = make_machine(bios="seabios", kernel=str(path), append="text", debugcons=[out], devices=EXIT, machine="pc",
+    machine = make_machine(bios=bios, kernel=str(path), append="text", debugcons=[out], devices=EXIT, machine="pc",
                            ram_size=RAM)
     assert machine.run() == 33
     assert out.data.endswith(b"setup " + bytes((segment, segment, segment)) + (b"\xe0" if high else b"\x98"))
