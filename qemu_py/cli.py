@@ -1,4 +1,5 @@
 """The command `qemu-py`: options to a machine, its errors to one line, its end to a status."""
+import functools
 import os
 import sys
 
@@ -46,6 +47,9 @@ def make_machine(arguments):
     from qemu_py.machine.machine import Machine
     machine = Machine(config)
     add_controls(machine, parse)
+    if parse.perfmap:
+        from qemu_py.control.perfmap import write_perfmap
+        machine.close_handlers.append(functools.partial(write_perfmap, machine))
     return machine
 
 

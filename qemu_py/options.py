@@ -37,6 +37,7 @@ class Parse:
     display: str = None                 # None: not asked for; machine_config() chooses
     log_items: str = ""
     log_file: str = None
+    perfmap: bool = False
 
 
 @dataclass(frozen=True)
@@ -342,6 +343,10 @@ def opt_d(parse, text):
     parse.log_items = f"{parse.log_items},{text}" if parse.log_items else text
 
 
+def opt_perfmap(parse, text):
+    parse.perfmap = True
+
+
 def opt_log_file(parse, text):
     parse.log_file = text
 
@@ -404,6 +409,7 @@ OPTIONS = (
     Option("no-reboot", "", "exit instead of rebooting", set_true("no_reboot")),
     Option("no-shutdown", "", "stop instead of exiting when the guest shuts down", set_true("no_shutdown")),
     Option("S", "", "do not start the CPU", set_true("start_paused")),
+    Option("perfmap", "", "name host code for `perf`, in /tmp/perf-PID.map, when the guest ends", opt_perfmap),
     Option("d", "ITEM,...", "log items; help lists them", opt_d),
     Option("D", "FILE", "write the log to a file (default: standard error)", opt_log_file),
 )

@@ -96,8 +96,8 @@ class GuestProfiler:
         return collect(self.core, self.machine.memory.slot_name, host), costs
 
 
-def read_symbols(options, kernel):
-    """Symbols of what the options name, and of an ELF kernel."""
+def read_symbols(files, kernel):
+    """Symbols of an ELF kernel, and of files: [(option, text)]."""
     symbols = Symbols()
     if kernel is not None and os.path.isfile(kernel):
         with open(kernel, "rb") as f:
@@ -106,7 +106,7 @@ def read_symbols(options, kernel):
             found = elf_symbols(data, None, kernel)
             if found:
                 symbols.add(found)
-    for option, text in options.symbols:
+    for option, text in files:
         load_symbols(symbols, text, option)
     return symbols
 
@@ -118,7 +118,7 @@ def run(words, make_machine):
     options = parse(words)
     machine = make_machine(options.guest)
     try:
-        symbols = read_symbols(options, machine.config.kernel)
+        symbols = read_symbols(options.symbols, machine.config.kernel)
         profiler = GuestProfiler(machine, options.exact, options.rate)
         profiler.start()
     except BaseException:

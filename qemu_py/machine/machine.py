@@ -46,6 +46,7 @@ class Machine:
         self.powerdown_requested = False
         self.vmstop_requested = None    # the run state that is asked for
         self.powerdown_handlers = []    # each called when somebody presses the power button
+        self.close_handlers = []        # each called when the CPUs have stopped for good, before anything is given back
         self.event_listeners = []       # each called with an event's name: SHUTDOWN, RESET, POWERDOWN, STOP, RESUME
         self.failure = None
         try:
@@ -269,6 +270,8 @@ class Machine:
         self.closed = True
         if not self.tcg.join():         # it still uses what would be given back
             raise RuntimeError("the CPU's thread does not leave the guest")
+        for handler in self.close_handlers:
+            handler()
         with self.main_loop.lock:
             self.drives.close()
             for chardev in self.chardevs:

@@ -98,9 +98,13 @@ def _bytes_only(pc: int, code: bytes) -> str:
 
 
 def trace(category: int, payload) -> None:
-    """The core's tracer: blocks of guest code come as (pc, bytes, bits), the rest as text."""
+    """The core's tracer: blocks of guest code come as (pc, bytes, bits), host code as (pc, address, bytes), the rest as text."""
     if category == log.CPU_LOG_TB_IN_ASM:
         pc, code, bits = payload
         log.log(category, "----------------\nIN:\n" + disassemble(pc, code, bits))
+    elif category == log.CPU_LOG_TB_OUT_ASM:
+        pc, address, code = payload
+        lines = [f"{at:#x}:  {data.hex(' '):<30}  {text}".rstrip() for at, data, text in instructions(address, code, 64)]
+        log.log(category, f"OUT: {pc:#010x} [size={len(code)}]\n" + "\n".join(lines) + "\n")
     else:
         log.log(category, payload)

@@ -212,3 +212,39 @@ def test_without_a_disassembler_blocks_are_bytes_with_a_hint(kernel, tmp_path, m
     cli.main(["profile", "--exact", "--report", str(report), "--", *guest(kernel, "interp")])
     text = report.read_text()
     assert f"{CODE + 5:08x}  83c003\n" in text and "pip install qemu_py[disas]" in text
+
+
+def test_a_perf_map_names_the_host_code_of_the_hot_loop(kernel, tmp_path, monkeypatch):
+    from qemu_py.control import perfmap
+    path, write = tmp_path / "perf.map", perfmap.write_perfmap
+    monkeypatch.setattr(perfmap, "write_perfmap", lambda machine: write(machine, str(path)))
+    cli.main(["-perfmap", *guest(kernel, "tcg,tier=1")])
+    lines = path.read_text().splitlines()
+    spans = sorted((int(line.split()[0], 16), int(line.split()[1], 16)) for line in lines)
+    assert all(a + size <= b for (a, size), (b, _) in zip(spans, spans[1:]))
+    assert any(line.endswith(f"guest hot {CODE + 5:#010x} ring 0") for line in lines)
+
+
+def test_out_asm_lists_host_code(kernel, tmp_path):
+    from qemu_py.util import log
+    path = tmp_path / "log"
+    try:
+        cli.main(["-d", "out_asm", "-D", str(path), *guest(kernel, "tcg,tier=1")])
+    finally:
+        log.cpu_set_log(0)
+        log.cpu_set_log_filename(None)
+    text = path.read_text()
+    assert f"OUT: {CODE + 5:#010x} [size=" in text
+    assert "83 c0 03" in text[text.index(f"OUT: {CODE + 5:#010x}"):]
+
+
+def test_objdump_lists_code_where_there_is_no_capstone(monkeypatch):
+    import shutil
+    import sys
+    from qemu_py.util import disas
+    if shutil.which("objdump") is None:
+        pytest.skip("objdump (binutils) is not installed")
+    monkeypatch.setitem(sys.modules, "capstone", None)
+    found = disas.instructions(0x1000, bytes.fromhex("83c00331d8"), 32)
+    assert [(address, code) for address, code, _ in found] == [(0x1000, bytes.fromhex("83c003")), (0x1003, bytes.fromhex("31d8"))]
+    assert found[0][2].startswith("add")

@@ -38,12 +38,13 @@ cdef enum:
     T_ret = 36
     T_loop = 37
     T_icount_head = 38
-    T_shift_ri = 39
-    T_rotate_ri = 40
-    T_imul_rr = 41
-    T_imul_rri = 42
-    T_imul_rm = 43
-    T_bswap = 44
+    T_profile_head = 39
+    T_shift_ri = 40
+    T_rotate_ri = 41
+    T_imul_rr = 42
+    T_imul_rri = 43
+    T_imul_rm = 44
+    T_bswap = 45
 
 
 cdef void fill_templates(HostTemplate *t) noexcept:
@@ -836,6 +837,7 @@ cdef void fill_templates(HostTemplate *t) noexcept:
     t[OP_ret32] = HostTemplate(T_ret, 0, 4, 1, -1)
     t[OP_loop32] = HostTemplate(T_loop, 0, 4, 1, -1)
     t[OP_icount_head] = HostTemplate(T_icount_head, 0, 0, 1, -1)
+    t[OP_profile_head] = HostTemplate(T_profile_head, 0, 0, 1, -1)
     t[OP_shl8_ri] = HostTemplate(T_shift_ri, X_SHL, 1, 0, -1)
     t[OP_shl8_ri_nf] = HostTemplate(T_shift_ri, X_SHL, 1, 1, -1)
     t[OP_shl16_ri] = HostTemplate(T_shift_ri, X_SHL, 2, 0, -1)

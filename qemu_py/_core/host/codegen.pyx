@@ -17,7 +17,8 @@ from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport (HOST_JMP_CACHE_SIZE, HostBuffer, HostJmpEntry, host_buffer_free,
                                         host_buffer_new)
 from qemu_py._core.host.entry cimport THUNK_SIZE, emit_stubs, op_return
-from qemu_py._core.dispatch cimport CPU_LOG_EXEC, CPU_LOG_TB_CPU
+from qemu_py._core.dispatch cimport CPU_LOG_EXEC, CPU_LOG_TB_CPU, CPU_LOG_TB_OUT_ASM
+from qemu_py._core.ir.dump cimport trace_compiled
 from qemu_py._core.ir.interp cimport EA_SCALE
 from qemu_py._core.ir.table cimport *
 
@@ -714,6 +715,11 @@ cdef int gen_mem_op(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
         rm(a, 4, 0x8D, R15, RBP, 4)
         mov_rr(a, 4, RBP, R9)
         return 0
+    if id == T_profile_head:
+        mov_ri64(a, R9, <uint64_t> op.imm)
+        rm(a, 8, 0xFF, 0, R9, 0)
+        g.hv = 0
+        return 0
     if id == T_icount_head:
         mov_ri64(a, R9, <uint64_t> op.imm)
         rm(a, 8, 0x39, R9, R14, off(&E.icount_budget))
@@ -907,6 +913,8 @@ cdef uintptr_t host_head(CPUX86State *env, IROp *op) noexcept nogil:
                 p = <TranslationBlock *> (<uintptr_t> p & ~<uintptr_t> 3)
                 host_link(env.tbx, p, n)
                 p = p.jmp_next[n]
+            if env.log_mask & CPU_LOG_TB_OUT_ASM:
+                trace_compiled(env, tb)
             return tb.ir.fn(env, tb.ir)
         tb.warm = 1 << 30               # no room: the interpreter goes on until the next tb_flush
     elif tb.warm:

@@ -2,6 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t, uint8_t, uintptr_t
 from qemu_py._core.cpu cimport TBContext, TranslationBlock
 from qemu_py._core.cpu_face cimport TBCache
+from qemu_py._core.host.buffer cimport HostBuffer
 
 
 def host_code(TBCache cache, since=0):
@@ -18,3 +19,11 @@ def host_code(TBCache cache, since=0):
             result.append((tb.pc, tb.cs_base & 0xFFFFFFFF, tb.flags, <uintptr_t> tb.tc_ptr, (<char *> tb.tc_ptr)[:tb.tc_size]))
     result.sort(key=lambda row: row[3])
     return result
+
+
+def host_stubs(TBCache cache):
+    """(address, size) of the code that all TBs share, or None: there is no code generator."""
+    cdef HostBuffer *h = <HostBuffer *> cache.tbx.host
+    if h == NULL:
+        return None
+    return <uintptr_t> h.code + h.delta, h.first - h.code

@@ -1,7 +1,7 @@
 """IR as text, and the log of -d in_asm, op, exec and cpu."""
 from libc.stdint cimport uint8_t, uint64_t
 from qemu_py._core.cpu cimport *
-from qemu_py._core.dispatch cimport PhysMap, qemu_loglevel, CPU_LOG_EXEC, CPU_LOG_RESET, CPU_LOG_TB_CPU, CPU_LOG_TB_IN_ASM, CPU_LOG_TB_OP
+from qemu_py._core.dispatch cimport PhysMap, qemu_loglevel, CPU_LOG_EXEC, CPU_LOG_RESET, CPU_LOG_TB_CPU, CPU_LOG_TB_IN_ASM, CPU_LOG_TB_OP, CPU_LOG_TB_OUT_ASM
 from qemu_py._core.flags cimport cpu_get_eflags
 from qemu_py._core.ir.table cimport OPP_EA, op_table
 from qemu_py._core.softmmu cimport get_page_addr_code
@@ -110,6 +110,15 @@ cdef void trace_translated(CPUX86State *env, TranslationBlock *tb) noexcept nogi
                     lines.append(" " + dump_op(tb, i))
                 fn(CPU_LOG_TB_OP, "\n".join(lines) + "\n")
         except Exception as e:      # the log must not stop the guest: whoever runs the CPU raises it
+            keep_exception(env, e)
+
+
+cdef void trace_compiled(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
+    sse_leave(env)
+    with gil:
+        try:
+            get_tracer()(CPU_LOG_TB_OUT_ASM, (tb.pc, <uintptr_t> tb.tc_ptr, (<char *> tb.tc_ptr)[:tb.tc_size]))
+        except Exception as e:
             keep_exception(env, e)
 
 
