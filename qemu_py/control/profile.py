@@ -3,7 +3,7 @@
     -o FILE             write a speedscope file (open it at speedscope.app)
     --collapsed FILE    write collapsed stacks (flamegraph.pl and others read them)
     --exact             count every block's executions and instructions instead of sampling
-    --rate HZ           samples a second of the guest's running time (1000)
+    --rate HZ           samples a second of the guest's running time (500)
     --symbols FILE[@BASE]   names out of an ELF file or System.map; BASE (hex): where its first byte is in the guest
     --system-map FILE   the same, of a Linux kernel's System.map
     --top N             rows a table has (10)
@@ -27,7 +27,7 @@ class Options:
     collapsed: str = None
     report: str = None
     exact: bool = False
-    rate: int = 1000
+    rate: int = 500
     top: int = 10
     symbols: list = field(default_factory=list)         # (option, text)
     guest: list = field(default_factory=list)           # the words behind --
@@ -76,7 +76,7 @@ def parse(words):
 class GuestProfiler:
     """A machine's profile, from start() to finish(); the CPUs stand still at both."""
 
-    def __init__(self, machine, exact=False, rate=1000):
+    def __init__(self, machine, exact=False, rate=500):
         from qemu_py._core.profile import GuestProfile
         self.machine = machine
         self.core = GuestProfile(machine.cpus, exact=exact, period_ns=1_000_000_000 // rate)
