@@ -65,3 +65,6 @@ void keyboard_init(void);
 void option_roms(void);
 extern int has_pci;
 u32 memory_below_4g(void);
+#define RESERVED 0x10000
+extern u32 reserved_ram;
+void tables_init(void);

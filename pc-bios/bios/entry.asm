@@ -3,7 +3,7 @@
 ; Code, data and stack are one segment, F000h: on `pc` POST makes it RAM through the 440FX's PAM registers, on
 ; `isapc` it is RAM from the beginning. The C files are gcc -m16, so segments are never mixed and a pointer is an offset.
 ;
-; Not there yet: fw_cfg's tables (ACPI, SMBIOS), PIR, MP, PCI BIOS and BIOS32, APM, the mouse, alarms, CMOS shutdown codes, keyboard lights.
+; Not there yet: PIR, MP, PCI BIOS and BIOS32, APM, the mouse, alarms, CMOS shutdown codes, keyboard lights.
 
 bits 16
 extern post, handle_09, handle_10, handle_11, handle_12, handle_13, handle_14, handle_15, handle_16, handle_17

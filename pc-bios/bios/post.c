@@ -107,6 +107,7 @@ void post(void)
     say("qemu_py BIOS\n");
     if (has_pci)
         pci_init();
+    tables_init();
     keyboard_init();
     option_roms();
     struct regs mode = { .eax = 0x0003 };           /* a VGA BIOS leaves the choice of a mode to us */

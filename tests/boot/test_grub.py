@@ -23,10 +23,7 @@ def start(request, make_machine):
 
     def start(option, path, interface, index, media="disk", until=None, **config):
         from qemu_py.machine.drives import simple_drive
-        # Our BIOS has no ACPI tables yet: GRUB's halt does not power off.
-        serial = Watched((b"goodbye", lambda: bios == "bios.bin" and machine.request_exit(0)))
-        if until is not None:
-            serial.steps = [(until, lambda: machine.request_exit(7))]
+        serial = Watched(*([(until, lambda: machine.request_exit(7))] if until is not None else []))
         machine = make_machine(bios=bios, serials=[serial], drives=[simple_drive(option, str(path), interface, index, media)],
                                **({"ram_size": 64 << 20} | config))
         machine.clocks.rt.timer(lambda: machine.request_exit(9)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)

@@ -90,11 +90,11 @@ def interrupts(text):
     return {line.split()[-1]: int(line.split()[1]) for line in text.splitlines() if re.match(r"\s*\d+:", line)}
 
 
-@pytest.mark.parametrize("bios", [False, True], ids=["direct", "seabios"])
+@pytest.mark.parametrize("bios", [None, "seabios", "bios.bin"], ids=["direct", "seabios", "ours"])
 def test_linux_boots_to_a_shell_and_powers_off(console, bios):
-    if bios:
+    if bios == "seabios":
         need_seabios("bios-256k.bin")
-    guest = console("-M", "pc", *(("-bios", "seabios") if bios else ()))
+    guest = console("-M", "pc", *(("-bios", bios) if bios else ()))
     log = guest.wait_prompt()
     assert "Linux version 6.1" in log and "Run /bin/sh as init process" in log
     for wrong in ("Call Trace", "BUG:", "Oops", "ACPI Error", "ACPI BIOS Error", "checksum", "lost"):
