@@ -698,6 +698,7 @@ cdef uint8_t *tlb_vaddr_to_host(CPUX86State *env, uint64_t va, int access, int m
     if tag[0] != want:
         if (tag[0] & ~<uint64_t> TLB_FLAGS) == want:
             return NULL
+        env.tlb_fill_count += 1
         # The walk raises nothing, but setting A (and D, for a write) is right: the caller accesses.
         if page_walk(env, va, access, mmu_idx, False, &t) >= 0:
             return NULL
