@@ -17,8 +17,10 @@ def bios():
     """The image of 64 KiB."""
     with tempfile.TemporaryDirectory() as directory:
         out = Path(directory)
-        objects = [out / "entry.o"]
-        subprocess.run(["nasm", "-f", "elf32", "-o", objects[0], "entry.asm"], cwd=HERE, check=True)
+        objects = []
+        for source in sorted(HERE.glob("*.asm")):
+            objects.append(out / f"{source.stem}_asm.o")
+            subprocess.run(["nasm", "-f", "elf32", "-o", objects[-1], source.name], cwd=HERE, check=True)
         for source in sorted(HERE.glob("*.c")):
             objects.append(out / f"{source.stem}.o")
             subprocess.run(["gcc", *CFLAGS, "-c", "-o", objects[-1], source.name], cwd=HERE, check=True)

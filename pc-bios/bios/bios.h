@@ -51,6 +51,9 @@ void fw_cfg_init(void);
 u16 fw_cfg_word(u16 key);
 const char *after(const char *name, const char *begin);
 const struct fw_cfg_file *fw_cfg_file(const char *begin, int n);
+const struct fw_cfg_file *fw_cfg_named(const char *name);
+void fw_cfg_read(const struct fw_cfg_file *f, u32 offset, u32 address, u32 size);
+int fw_cfg_write(const struct fw_cfg_file *f, u32 offset, u32 address, u32 size);
 void fw_cfg_load(const struct fw_cfg_file *f, u16 segment);
 void fw_cfg_string(const struct fw_cfg_file *f, char *to, u32 room);
 void text_init(void);
@@ -64,7 +67,17 @@ void pci_init(void);
 void keyboard_init(void);
 void option_roms(void);
 extern int has_pci;
-u32 memory_below_4g(void);
-#define RESERVED 0x10000
-extern u32 reserved_ram;
-void tables_init(void);
+
+/* ---- flat.asm, memory.c, acpi.c, smp.c */
+u32 flat_read(u32 address);
+void flat_write(u32 address, u32 value);
+void memory_init(void);
+void memory_map_init(void);
+void map_entry(struct regs *r);
+u32 extended_memory(void);
+u32 allocate_high(u32 size, u32 align);
+u32 allocate_f_segment(u32 size, u32 align);
+void acpi_init(void);
+void smbios_init(void);
+void smp_init(void);
+extern u32 cpu_count, cpu_signature, cpu_features, lapic_id, lapic_version;

@@ -8,7 +8,7 @@
 bits 16
 extern post, handle_09, handle_10, handle_11, handle_12, handle_13, handle_14, handle_15, handle_16, handle_17
 extern handle_18, handle_19, handle_1a, handle_irq, handle_0e
-global call_regs, copy_flat, entry_table, dummy_iret, stack_level, start_boot
+global call_regs, copy_flat, gdt_pointer, entry_table, dummy_iret, stack_level, start_boot
 
 PAM0_ADDRESS equ 80000058h              ; 59h, the 440FX's PAM0, is in this dword
 STACK_TOP equ 0E000h

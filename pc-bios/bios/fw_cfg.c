@@ -1,4 +1,4 @@
-/* fw_cfg, by its two ports (QEMU's docs/specs/fw_cfg): numbers under fixed keys, and files by name. */
+/* fw_cfg (QEMU's docs/specs/fw_cfg): numbers under fixed keys, and files by name; by DMA where the device has it. */
 #include "bios.h"
 
 #define SELECTOR 0x510
@@ -6,9 +6,18 @@
 #define SIGNATURE 0x00
 #define FILE_DIRECTORY 0x19
 #define FILES 48
+#define ID 0x01
+#define ID_DMA 0x02
+#define DMA_LOW 0x518                               /* big-endian; it starts the transfer */
+#define DMA_ERROR 0x01
+#define DMA_READ 0x02
+#define DMA_SKIP 0x04
+#define DMA_SELECT 0x08
+#define DMA_WRITE 0x10
 
 static struct fw_cfg_file files[FILES];
 static u32 file_count;
+static u8 has_dma;
 
 static u32 big_endian(int bytes)
 {
@@ -25,6 +34,8 @@ void fw_cfg_init(void)
     outw(SELECTOR, SIGNATURE);
     if (big_endian(4) != 0x51454D55)                /* "QEMU" */
         return;
+    outw(SELECTOR, ID);
+    has_dma = inb(DATA) & ID_DMA;
     outw(SELECTOR, FILE_DIRECTORY);
     file_count = big_endian(4);
     if (file_count > FILES)
@@ -66,13 +77,58 @@ const struct fw_cfg_file *fw_cfg_file(const char *begin, int n)
     return 0;
 }
 
-/* All of it, to a paragraph. */
-void fw_cfg_load(const struct fw_cfg_file *f, u16 segment)
+/* The file of exactly that name, or 0. */
+const struct fw_cfg_file *fw_cfg_named(const char *name)
 {
-    outw(SELECTOR, f->key);
-    for (u32 at = 0; at < f->size; at++)
-        pokeb(segment + (at >> 4), at & 15, inb(DATA));
+    for (u32 k = 0; k < file_count; k++) {
+        const char *rest = after(files[k].name, name);
+        if (rest && !*rest)
+            return &files[k];
+    }
+    return 0;
 }
+
+static u32 swap(u32 v) { return v << 24 | v >> 24 | (v & 0xFF00) << 8 | v >> 8 & 0xFF00; }
+
+static int dma(u32 control, u32 address, u32 size)
+{
+    volatile u32 access[4] = { swap(control), swap(size), 0, swap(address) };
+    outl(DMA_LOW, swap(0xF0000 + (u32) access));
+    while (access[0] & ~swap(DMA_ERROR))
+        ;
+    return !access[0];
+}
+
+/* Part of it, to anywhere in 4 GiB. */
+void fw_cfg_read(const struct fw_cfg_file *f, u32 offset, u32 address, u32 size)
+{
+    u8 part[64];
+    if (has_dma) {
+        dma(f->key << 16 | DMA_SELECT | DMA_SKIP, 0, offset);
+        dma(DMA_READ, address, size);
+        return;
+    }
+    outw(SELECTOR, f->key);
+    while (offset--)
+        inb(DATA);
+    while (size) {
+        u32 count = size < sizeof part ? size : sizeof part;
+        for (u32 n = 0; n < count; n++)
+            part[n] = inb(DATA);
+        copy_flat(address, 0xF0000 + (u32) part, count);
+        address += count;
+        size -= count;
+    }
+}
+
+/* Only DMA can write. */
+int fw_cfg_write(const struct fw_cfg_file *f, u32 offset, u32 address, u32 size)
+{
+    return has_dma && dma(f->key << 16 | DMA_SELECT | DMA_SKIP, 0, offset) && dma(DMA_WRITE, address, size);
+}
+
+/* All of it, to a paragraph. */
+void fw_cfg_load(const struct fw_cfg_file *f, u16 segment) { fw_cfg_read(f, 0, segment << 4, f->size); }
 
 /* The beginning of it, as a string. */
 void fw_cfg_string(const struct fw_cfg_file *f, char *to, u32 room)

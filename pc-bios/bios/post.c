@@ -13,15 +13,6 @@ void call_int(u8 number, struct regs *r)
     call_regs(peekw(0, 4 * number + 2), peekw(0, 4 * number), r, 1);
 }
 
-/* 34h: 64 KiB units above 16 MiB; 30h: KiB above 1 MiB. */
-u32 memory_below_4g(void)
-{
-    u32 high = cmos(0x34) | cmos(0x35) << 8;
-    if (high)
-        return (high << 16) + (16 << 20);
-    return ((cmos(0x30) | cmos(0x31) << 8) << 10) + (1 << 20);
-}
-
 static void vectors(void)
 {
     for (int n = 0; n < 0x78; n++) {
@@ -107,7 +98,11 @@ void post(void)
     say("qemu_py BIOS\n");
     if (has_pci)
         pci_init();
-    tables_init();
+    smp_init();
+    memory_init();
+    acpi_init();                                    /* it asks where pci_init() has put the power management */
+    smbios_init();
+    memory_map_init();
     keyboard_init();
     option_roms();
     struct regs mode = { .eax = 0x0003 };           /* a VGA BIOS leaves the choice of a mode to us */

@@ -94,39 +94,9 @@ void handle_17(struct regs *r)
 }
 
 /* ---- INT 15h */
-static void map_entry(struct regs *r)
-{
-    u32 top = memory_below_4g() - reserved_ram, n = r->ebx, start, size, type = 1;
-    u32 above = cmos(0x5B) | cmos(0x5C) << 8 | cmos(0x5D) << 16;        /* 64 KiB units above 4 GiB */
-    u32 high = 0, size_high = 0;
-    if (r->edx != 0x534D4150 || r->ecx < 20 || n > 6 || n > 5 && !above) {
-        r->ah = 0x86;
-        carry(r, 1);
-        return;
-    }
-    switch (n) {
-    case 0: start = 0; size = EBDA << 4; break;
-    case 1: start = EBDA << 4; size = 0xA0000 - start; type = 2; break;
-    case 2: start = 0xF0000; size = 0x10000; type = 2; break;
-    case 3: start = 0x100000; size = top - start; break;
-    case 4: start = top; size = reserved_ram; type = 2; break;         /* tables */
-    case 5: start = 0xFFFC0000U; size = 0x40000; type = 2; break;
-    default: start = 0; high = 1; size = above << 16; size_high = above >> 16; break;
-    }
-    pokel(r->es, r->di, start);
-    pokel(r->es, r->di + 4, high);
-    pokel(r->es, r->di + 8, size);
-    pokel(r->es, r->di + 12, size_high);
-    pokel(r->es, r->di + 16, type);
-    r->eax = 0x534D4150;
-    r->ecx = 20;
-    r->ebx = n == (above ? 6 : 5) ? 0 : n == 3 && !reserved_ram ? 5 : n + 1;
-    carry(r, 0);
-}
-
 void handle_15(struct regs *r)
 {
-    u32 kib = (memory_below_4g() - reserved_ram >> 10) - 1024;
+    u32 kib = extended_memory();
     if (r->ax == 0xE820) {
         map_entry(r);
         return;

@@ -134,6 +134,16 @@ def test_linux_boots_again_after_a_reboot(console):
     assert guest.run("echo $((6 * 7))").split()[-1] == "42"
 
 
+def test_linux_finds_two_processors_under_our_own_bios(console):
+    """They are told by ACPI; the memory types are set on both."""
+    guest = console("-M", "pc", "-smp", "2", "-bios", "bios.bin")
+    log = guest.wait_prompt()
+    assert "Total of 2 processors activated" in log
+    assert "MTRRs disabled" not in log and "MTRRs all blank" not in log and "inconsistent" not in log
+    words, status = guest.wait_end("poweroff -f")
+    assert "Power down" in words and status == 0
+
+
 def test_linux_brings_up_two_processors_in_one_loop(console):
     guest = console("-M", "pc", "-smp", "2", "-accel", "tcg,thread=single-loop")
     assert "Total of 2 processors activated" in guest.wait_prompt()
