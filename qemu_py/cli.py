@@ -35,9 +35,32 @@ def run(arguments):
     return make_machine(arguments).run()
 
 
+def parse_demo(arguments):
+    """`qemu-py demo [options]`, or nothing at all: the demo guest in the terminal, else on standard input and output."""
+    from qemu_py.machine.demo import SCREEN_GREETING, SERIAL_GREETING, demo_arguments
+    parse = options.parse_arguments([*demo_arguments(), *arguments])
+    parse.greeting = SCREEN_GREETING
+    asked_for = parse.serials or parse.nographic or parse.display == "curses"
+    if not asked_for and not (options.terminal_is_free(parse) and has_vga_bios(parse)):
+        parse.serials = ["mon:stdio"]
+    if "mon:stdio" in options.serial_texts(parse):
+        print(f"{PROGRAM}: {SERIAL_GREETING}", file=sys.stderr, flush=True)
+    return parse
+
+
+def has_vga_bios(parse):
+    """Without one nobody puts the display adapter into text mode, and its screen stays black."""
+    from qemu_py.devices.vga_pci import ROM_FILE
+    from qemu_py.util.datadir import qemu_find_file
+    return qemu_find_file(ROM_FILE, parse.data_dirs) is not None
+
+
 def make_machine(arguments):
     """The machine of a command line, with its controls."""
-    parse = options.parse_arguments(arguments)
+    if not arguments or arguments[0] == "demo":
+        parse = parse_demo(arguments[1:])
+    else:
+        parse = options.parse_arguments(arguments)
     if parse.log_file is not None or parse.log_items:
         from qemu_py.util import log
         log.cpu_set_log_filename(parse.log_file)
@@ -60,7 +83,7 @@ def add_controls(machine, parse):
         add_monitors(machine, parse.monitor_chardevs)
         if parse.display == "curses":
             from qemu_py.control.terminal_display import TerminalDisplay
-            machine.add_chardev(TerminalDisplay(machine))
+            machine.add_chardev(TerminalDisplay(machine, greeting=parse.greeting))
     except BaseException:
         machine.close()
         raise

@@ -35,6 +35,7 @@ class Parse:
     drives: list = field(default_factory=list)          # DriveOptions
     nographic: bool = False
     display: str = None                 # None: not asked for; machine_config() chooses
+    greeting: str = None                # what the terminal display says first; None: its own words
     log_items: str = ""
     log_file: str = None
     perfmap: bool = False
@@ -243,13 +244,29 @@ def choose_display(parse, stdio_used):
     """none or curses: as asked, else the terminal, when we have one and nothing else uses it."""
     from qemu_py.backends.terminal import Terminal
     if parse.display != "curses":
-        free = not (parse.display or parse.nographic or stdio_used or parse.settings.get("vga") == "none")
-        return "curses" if free and Terminal.is_ours() else "none"
+        return "curses" if not stdio_used and terminal_is_free(parse) else "none"
     if stdio_used:
         raise UserError("-display curses: standard input and output are in use by another option")
     if not Terminal.is_ours():
         raise UserError("-display curses: standard input and output are no terminal")
     return "curses"
+
+
+def terminal_is_free(parse):
+    """Could the screen be shown in our terminal, if no character device is on it?"""
+    from qemu_py.backends.terminal import Terminal
+    if parse.display == "none" or parse.nographic or parse.settings.get("vga") == "none":
+        return False
+    return Terminal.is_ours()
+
+
+def serial_texts(parse):
+    """The serial ports as asked; with -nographic the first is our terminal's, and so is the monitor, unless they are elsewhere."""
+    if not parse.nographic or parse.serials:
+        return list(parse.serials)
+    if any(text.removeprefix("mon:") == "stdio" for text in parse.debugcons + parse.monitors):
+        return ["none"]
+    return ["stdio" if parse.monitors else "mon:stdio"]
 
 
 def opt_nographic(parse, text):
@@ -399,7 +416,7 @@ OPTIONS = (
            " mon: devices have one behind Ctrl-A c)", opt_monitor),
     Option("display", "TYPE", "none: the guest's screen is not shown; curses: in the terminal (Ctrl-A h tells its keys),"
            " which is the default there when nothing else uses it", opt_display),
-    Option("nographic", "", "no screen; the first serial port is stdio", opt_nographic),
+    Option("nographic", "", "no screen; the first serial port is mon:stdio (Ctrl-A x ends it)", opt_nographic),
     Option("vga", "TYPE", "display adapter: std or none", opt_vga),
     Option("device", "NAME[,PROP=VALUE...]", "add a device; help lists them, NAME,help its properties", opt_device),
     Option("global", "DEVICE.PROPERTY=VALUE", "a property's default for every device of that name", opt_global),
@@ -420,6 +437,7 @@ def help_text():
     """What -help prints."""
     lines = [f"qemu-py version {__version__}: a 32-bit PC in Python",
              "usage: qemu-py [options]",
+             "       qemu-py [demo [options]]                   start the demo guest that is in the package",
              "       qemu-py profile [options] -- [options]     find where the guest's time goes (profile --help)", ""]
     for option in OPTIONS:
         if option.help:
@@ -460,9 +478,7 @@ def machine_config(parse):
     from qemu_py.backends.chardev import chardev_new
     from qemu_py.machine.config import MachineConfig
     used = set()
-    serials, debugcons = list(parse.serials), list(parse.debugcons)
-    if parse.nographic and not serials:
-        serials = ["none" if "stdio" in debugcons + parse.monitors else "stdio"]
+    serials, debugcons = serial_texts(parse), list(parse.debugcons)
     opened = []
     try:
         for texts, option in ((serials, "-serial"), (debugcons, "-debugcon"), (parse.parallels or ["null"], "-parallel")):

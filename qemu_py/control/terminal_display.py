@@ -19,6 +19,7 @@ IDLE_NS = 100_000_000                   # between looks at a screen that does no
 ESC_NS = 50_000_000                     # a lone ESC is the key when nothing follows it in this time
 KEY_NS = 10_000_000                     # how long a key is held
 MESSAGE_NS = 6_000_000_000
+UNTIL_A_KEY_NS = 1 << 62
 ESCAPE = ("ctrl", "a")
 GREETING = "Ctrl-A h: help   Ctrl-A x: quit"
 HELP = "Ctrl-A  x: quit  a: send Ctrl-A  d: Ctrl-Alt-Delete  r: draw again"
@@ -27,10 +28,11 @@ HELP = "Ctrl-A  x: quit  a: send Ctrl-A  d: Ctrl-Alt-Delete  r: draw again"
 class TerminalDisplay:
     """Opened and closed by the machine, as its character devices are."""
 
-    def __init__(self, machine, terminal=None, environment=os.environ):
+    def __init__(self, machine, terminal=None, environment=os.environ, greeting=None):
         if machine.vga is None:
             raise UserError("-display curses: the machine has no display adapter (-vga none)")
         self.machine, self.vga = machine, machine.vga
+        self.greeting = greeting        # stays until a key comes
         self.terminal = terminal or Terminal()
         self.keys = TerminalKeys()
         self.painter = Painter(colors_of_terminal(environment))
@@ -48,7 +50,7 @@ class TerminalDisplay:
         self.terminal.receive = self.receive
         self.terminal.closed_by_peer = self.request_quit
         self.terminal.open(main_loop)
-        self.say(GREETING)
+        self.say(self.greeting or GREETING, UNTIL_A_KEY_NS if self.greeting else MESSAGE_NS)
         self.frame()
 
     def close(self):
@@ -56,8 +58,8 @@ class TerminalDisplay:
         self.esc_timer.cancel()
         self.terminal.close()
 
-    def say(self, text):
-        self.message, self.message_end = text, self.clock.get_ns() + MESSAGE_NS
+    def say(self, text, duration=MESSAGE_NS):
+        self.message, self.message_end = text, self.clock.get_ns() + duration
 
     # ---------------------------------------------------------------- picture
     def frame(self):

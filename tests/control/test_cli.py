@@ -82,9 +82,11 @@ def test_several_serial_ports_and_consoles():
     assert len(config.debugcons) == 1
 
 
-def test_nographic_means_a_serial_port_on_stdio():
-    config = options.machine_config(options.parse_arguments(["-nographic"]))
-    assert [chardev.label for chardev in config.serials] == ["stdio"]
+@pytest.mark.parametrize("others, labels", [
+    ((), ["mon:stdio"]), (("-monitor", "none"), ["stdio"]), (("-monitor", "stdio"), []), (("-serial", "null"), ["null"])])
+def test_nographic_means_a_serial_port_and_the_monitor_on_stdio(others, labels):
+    config = options.machine_config(options.parse_arguments(["-nographic", *others]))
+    assert [chardev.label for chardev in config.serials if chardev] == labels
 
 
 def test_properties_of_a_device():
