@@ -51,22 +51,26 @@ cdef enum:
 
 # Lazily held flags (flags.pxd): kind * 4 + log2(operand size)
 cdef enum:
+    CC_OP_LAHF = 0              # cc_src: bit 0 is O, bits 8-15 are the others as LAHF gives them
     # C is bit 0 of cc_src:
-    CC_OP_EFLAGS = 0            # cc_src holds the six flags themselves
-    CC_OP_LAHF = 4              # the same, but O is bit 8
-    CC_OP_RES = 8               # S, Z, P from cc_dst; C, A, O are in cc_src
-    CC_OP_INC = 12              # cc_dst = x + 1
-    CC_OP_DEC = 16              # cc_dst = x - 1
+    CC_OP_EFLAGS = 4            # cc_src holds the six flags themselves
+    CC_OP_MUL = 8               # O = C, Z = A = 0, S and P from cc_dst
+    CC_OP_RES = 12              # S, Z, P from cc_dst; C, A, O are in cc_src
+    CC_OP_INC = 16              # cc_dst = x + 1
+    CC_OP_DEC = 20              # cc_dst = x - 1
     # C is computed:
-    CC_OP_LOGIC = 20            # S, Z, P from cc_dst; C, A, O are 0
-    CC_OP_ADD = 24              # cc_dst = x + cc_src
-    CC_OP_ADC = 28              # cc_dst = x + cc_src + 1
-    CC_OP_SUB = 32              # cc_dst = x - cc_src
-    CC_OP_SBB = 36              # cc_dst = x - cc_src - 1
+    CC_OP_LOGIC = 24            # S, Z, P from cc_dst; C, A, O are 0
+    CC_OP_ADD = 28              # cc_dst = x + cc_src
+    CC_OP_ADC = 32              # cc_dst = x + cc_src + 1
+    CC_OP_SUB = 36              # cc_dst = x - cc_src
+    CC_OP_SBB = 40              # cc_dst = x - cc_src - 1
     # cc_dst = x shifted, cc_src = x and, from bit 32 on, the count:
-    CC_OP_SHL = 40
-    CC_OP_SHR = 44
-    CC_OP_SAR = 48
+    CC_OP_SHL = 44
+    CC_OP_SHR = 48
+    CC_OP_SAR = 52
+    # no result:
+    CC_OP_CMP = 56              # flags of cc_dst - cc_src
+    CC_OP_TEST = 60             # flags of cc_dst & cc_src
 
 cdef enum:
     CR0_PE = 1 << 0
@@ -572,6 +576,7 @@ cdef struct CPUX86State:
     # ---- for host code: its own caches of translations hold while this does not change (bits 40-63)
     uint64_t site_epoch
     void *host_jmp_cache        # [HOST_JMP_CACHE_SIZE] of HostJmpEntry
+    uint64_t cc_scratch         # flags on their way to the host's
     uint64_t tlb_flush_count
 
 # Instruction set features, one bit for each column of opcodes.txt's `needs`

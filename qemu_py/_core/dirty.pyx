@@ -7,9 +7,10 @@ a superset: an entry that has been replaced or flushed meanwhile is recognised a
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
+from qemu_py._core.site_epoch cimport next_site_epoch
 from qemu_py._core.cpu cimport (
     AddressSpaceDispatch, CPUX86State, CPUTLBEntry, IOTLBEntry, ALL_DIRTY_FLAGS, CODE_DIRTY_FLAG,
-    CPU_TLB_BITS, CPU_TLB_SIZE, NB_MMU_MODES, SITE_EPOCH_ONE, TARGET_PAGE_MASK, TB_JMP_CACHE_SIZE, TBJmpCacheEntry,
+    CPU_TLB_BITS, CPU_TLB_SIZE, NB_MMU_MODES, TARGET_PAGE_MASK, TB_JMP_CACHE_SIZE, TBJmpCacheEntry,
     TLB_NOTDIRTY, TLB_FLAGS, PHYS_RAM)
 
 cdef enum:
@@ -26,7 +27,7 @@ cdef void tlb_flush_env(CPUX86State *env) noexcept nogil:
             memset(env.tb_jmp_cache, 0, TB_JMP_CACHE_SIZE * sizeof(TBJmpCacheEntry))
         epoch = <uint64_t> 1 << 48
     env.tlb_epoch = epoch
-    env.site_epoch += SITE_EPOCH_ONE
+    next_site_epoch(env)
     env.link_epoch += 1
     env.tlb_flush_count += 1
     env.large_page_addr = ~<uint64_t> 0
@@ -38,7 +39,7 @@ cdef void site_flush_all(AddressSpaceDispatch *d) noexcept nogil:
     if d.tbx != NULL:
         env = d.tbx.first_cpu
         while env != NULL:
-            env.site_epoch += SITE_EPOCH_ONE
+            next_site_epoch(env)
             env.exit_request = 1
             env = env.next_cpu
 

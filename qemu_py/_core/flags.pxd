@@ -2,12 +2,13 @@
 
 An arithmetic op leaves (cc_op, cc_dst, cc_src) instead of six flags; a consumer asks for what it
 needs. cc_op is a kind (CC_OP_*) plus log2 of the operand size. cc_dst and cc_src are zero-extended
-from that size. After CC_OP_RES and CC_OP_EFLAGS cc_src holds flag bits at their EFLAGS places. LAHF, INC, DEC and shifts are host code's.
+from that size. After CC_OP_RES and CC_OP_EFLAGS cc_src holds flag bits at their EFLAGS places. LAHF, MUL, INC, DEC, the shifts,
+CMP and TEST are host code's alone.
 """
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from qemu_py._core.cpu cimport (CPUX86State, CC_C, CC_P, CC_A, CC_Z, CC_S, CC_O, CC_MASK, DF_MASK,
-                                CC_OP_EFLAGS, CC_OP_LAHF, CC_OP_RES, CC_OP_INC, CC_OP_DEC, CC_OP_LOGIC, CC_OP_ADD, CC_OP_ADC,
-                                CC_OP_SUB, CC_OP_SBB, CC_OP_SHL, CC_OP_SHR)
+from qemu_py._core.cpu cimport (CPUX86State, CC_C, CC_P, CC_A, CC_Z, CC_S, CC_O, CC_MASK, DF_MASK, CC_OP_ADC, CC_OP_ADD,
+                                CC_OP_CMP, CC_OP_DEC, CC_OP_EFLAGS, CC_OP_INC, CC_OP_LAHF, CC_OP_LOGIC, CC_OP_MUL, CC_OP_RES,
+                                CC_OP_SBB, CC_OP_SHL, CC_OP_SHR, CC_OP_SUB, CC_OP_TEST)
 
 cdef extern from *:
     """
@@ -37,9 +38,9 @@ cdef inline uint32_t compute_c(CPUX86State *env) noexcept nogil:
     """CF, 0 or 1."""
     cdef uint32_t kind = env.cc_op & ~3
     cdef uint64_t x
-    if kind <= CC_OP_DEC:
-        return env.cc_src & CC_C
-    if kind == CC_OP_LOGIC:
+    if kind < CC_OP_LOGIC:
+        return (env.cc_src >> 8 if kind == CC_OP_LAHF else env.cc_src) & CC_C
+    if kind == CC_OP_LOGIC or kind == CC_OP_TEST:
         return 0
     if kind == CC_OP_ADD:
         return env.cc_dst < env.cc_src
@@ -48,10 +49,12 @@ cdef inline uint32_t compute_c(CPUX86State *env) noexcept nogil:
     if kind == CC_OP_SUB:
         x = (env.cc_dst + env.cc_src) & cc_size_mask(env.cc_op)
         return x < env.cc_src
-    if kind >= CC_OP_SHL:
-        return shift_co(env.cc_op, env.cc_src) & CC_C
-    x = (env.cc_dst + env.cc_src + 1) & cc_size_mask(env.cc_op)
-    return x <= env.cc_src
+    if kind == CC_OP_CMP:
+        return env.cc_dst < env.cc_src
+    if kind == CC_OP_SBB:
+        x = (env.cc_dst + env.cc_src + 1) & cc_size_mask(env.cc_op)
+        return x <= env.cc_src
+    return shift_co(env.cc_op, env.cc_src) & CC_C
 
 
 cdef inline uint32_t compute_all(CPUX86State *env) noexcept nogil:
@@ -65,23 +68,31 @@ cdef inline uint32_t compute_all(CPUX86State *env) noexcept nogil:
     if kind == CC_OP_EFLAGS:
         return <uint32_t> src & CC_MASK
     if kind == CC_OP_LAHF:
-        return <uint32_t> (src & (CC_MASK & 0xFF)) | (<uint32_t> src & 0x100) << 3
+        return (<uint32_t> (src >> 8) & CC_MASK & 0xFF) | (<uint32_t> src & 1) << 11
+    if kind == CC_OP_CMP:
+        dst = (dst - src) & cc_size_mask(env.cc_op)
+        kind = CC_OP_SUB
+    elif kind == CC_OP_TEST:
+        dst &= src
+        kind = CC_OP_LOGIC
     f = CC_P if parity_even(<uint32_t> dst) else 0
+    f |= <uint32_t> (dst >> (bits - 1) & 1) << 7
+    if kind == CC_OP_MUL:
+        return f | (CC_C | CC_O if src & 1 else 0)
     if dst == 0:
         f |= CC_Z
-    f |= <uint32_t> (dst >> (bits - 1) & 1) << 7
     if kind == CC_OP_RES:
         return f | (<uint32_t> src & (CC_C | CC_A | CC_O))
     if kind == CC_OP_LOGIC:
         return f
-    if kind >= CC_OP_SHL:
-        return f | shift_co(env.cc_op, src)
     if kind == CC_OP_INC:
         f |= <uint32_t> src & CC_C | (CC_A if dst & 15 == 0 else 0)
         return f | (CC_O if dst == <uint64_t> 1 << (bits - 1) else 0)
     if kind == CC_OP_DEC:
         f |= <uint32_t> src & CC_C | (CC_A if dst & 15 == 15 else 0)
         return f | (CC_O if dst == (<uint64_t> 1 << (bits - 1)) - 1 else 0)
+    if kind >= CC_OP_SHL:
+        return f | shift_co(env.cc_op, src)
     # carry: bit i is the carry (borrow) out of bit i
     if kind <= CC_OP_ADC:
         x = dst - src - (1 if kind == CC_OP_ADC else 0)
@@ -119,11 +130,12 @@ cdef inline bint check_cond(CPUX86State *env, uint32_t cc) noexcept nogil:
     """Condition code cc (0 O, 1 NO, 2 B ... 15 NLE) on the current flags."""
     cdef uint32_t f, r
     cdef uint32_t which = cc >> 1
-    if which == 2 and env.cc_op >= CC_OP_RES:
+    cdef uint32_t kind = env.cc_op & ~3
+    if which == 2 and kind >= CC_OP_RES and kind < CC_OP_CMP:
         r = env.cc_dst == 0
     elif which == 1:
         r = compute_c(env)
-    elif which == 4 and env.cc_op >= CC_OP_RES:
+    elif which == 4 and kind >= CC_OP_RES and kind < CC_OP_CMP:
         r = env.cc_dst >> ((8 << (env.cc_op & 3)) - 1) & 1
     else:
         f = compute_all(env)

@@ -19,11 +19,12 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, memset
 
+from qemu_py._core.site_epoch cimport next_site_epoch
 from qemu_py._core.cpu cimport (
     ALL_DIRTY_FLAGS, AddressSpaceDispatch, BP_CPU, BP_MEM_READ, BP_MEM_WRITE, CODE_DIRTY_FLAG, CPUF_NX,
     CPUF_PAE, CPUF_PSE36, CPUWatchpoint, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, EXCP0E_PAGE, EXCP_UNMAPPED,
     HF_LMA, IOTLBEntry, MMU_USER_IDX, NB_MMU_MODES, PHYS_IO, PHYS_RAM, PHYS_ROM, PHYS_SUBPAGE,
-    PHYS_UNASSIGNED, PhysPageDesc, RAM_ADDR_INVALID, SITE_EPOCH_ONE, TARGET_PAGE_SIZE, TLB_FLAGS, TLB_INVALID, TLB_MMIO,
+    PHYS_UNASSIGNED, PhysPageDesc, RAM_ADDR_INVALID, TARGET_PAGE_SIZE, TLB_FLAGS, TLB_INVALID, TLB_MMIO,
     TLB_NOTDIRTY, TLB_WATCH)
 from qemu_py._core.dirty cimport mark_written, page_has_code, tlb_flush_all, tlb_flush_env, tlb_note_writable
 from qemu_py._core.dispatch cimport (
@@ -325,7 +326,7 @@ cdef void tlb_flush_page(CPUX86State *env, uint64_t va) noexcept nogil:
             e.addr_write = NO_TAG
             e.addr_code = NO_TAG
     env.link_epoch += 1
-    env.site_epoch += SITE_EPOCH_ONE
+    next_site_epoch(env)
     if env.tbx != NULL and env.tbx.flush_jmp_cache != NULL:
         env.tbx.flush_jmp_cache(env, va)
 

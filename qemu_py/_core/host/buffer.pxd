@@ -31,7 +31,9 @@ cdef struct HostBuffer:
     uint8_t *lookup
     uint8_t *call
     uint8_t *norm_c
-    uint8_t *probe[2][3]        # [write][log2 of the size]
+    uint8_t *norm_all
+    uint8_t *load_flags
+    uint8_t *probe[2][5]        # [write][log2 of the size]
 
 cdef HostBuffer *host_buffer_new(uint64_t size) except NULL
 cdef void host_buffer_free(HostBuffer *h) noexcept

@@ -4,8 +4,8 @@ Guest registers are where the host has those of the same name, but ESP, which is
 R8-R10 are free. At a TB's head everything else of the CPU is in env, flags too.
 """
 from libc.stdint cimport int32_t, int64_t
-from qemu_py._core.cpu cimport (CPUTLBEntry, CC_OP_RES, TARGET_PAGE_MASK, TBJmpCacheEntry)
-from qemu_py._core.flags cimport compute_c
+from qemu_py._core.cpu cimport CC_O, CC_OP_RES, CPUTLBEntry, TARGET_PAGE_MASK, TBJmpCacheEntry
+from qemu_py._core.flags cimport compute_all, compute_c, set_cc_eflags
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
 from qemu_py._core.ir.interp cimport TB_EXIT, goto_tb
@@ -59,6 +59,17 @@ cdef void host_norm_c(CPUX86State *env) noexcept nogil:
     """CF to bit 0 of cc_src: the other flags are about to be replaced."""
     env.cc_src = compute_c(env)
     env.cc_op = CC_OP_RES
+
+
+cdef void host_norm_all(CPUX86State *env) noexcept nogil:
+    """The flags as flags, so that one of them can be changed."""
+    set_cc_eflags(env, compute_all(env))
+
+
+cdef uint32_t host_flags(CPUX86State *env) noexcept nogil:
+    """For ADD AL, 7Fh and SAHF: AL is OF, AH the rest."""
+    cdef uint32_t f = compute_all(env)
+    return (f & 0xD5) << 8 | (1 if f & CC_O else 0)
 
 
 # ---------------------------------------------------------------- the stubs
@@ -146,6 +157,21 @@ cdef uint8_t *emit_probe(Asm *a, int size, bint write) noexcept nogil:
     return start
 
 
+cdef void emit_flag_call(Asm *a, void *function) noexcept:
+    """function(env), whose result goes to env.cc_scratch; only R9 and the flags are lost."""
+    spill(a)
+    push(a, R8)
+    push(a, R10)
+    push(a, R11)
+    mov_rr(a, 8, RDI, R14)
+    call_c(a, function)
+    st(a, 8, RAX, R14, off(&E.cc_scratch))
+    pop(a, R11)
+    pop(a, R10)
+    pop(a, R8)
+    reload(a)
+
+
 cdef void emit_stubs(HostBuffer *h) noexcept:
     cdef Asm asm_
     cdef Asm *a = &asm_
@@ -207,12 +233,19 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
     leave_frame(a)
     b1(a, 0xC3)
     h.norm_c = a.p
-    spill(a)
-    push(a, R11)
-    mov_rr(a, 8, RDI, R14)
-    call_c(a, <void *> host_norm_c)
-    pop(a, R11)
-    reload(a)
+    emit_flag_call(a, <void *> host_norm_c)
+    b1(a, 0xC3)
+    h.norm_all = a.p
+    emit_flag_call(a, <void *> host_norm_all)
+    b1(a, 0xC3)
+    h.load_flags = a.p
+    emit_flag_call(a, <void *> host_flags)
+    mov_rr(a, 8, R9, RAX)
+    ld(a, 8, RAX, R14, off(&E.cc_scratch))
+    b1(a, 0x04)                         # add al, 7Fh: OF
+    b1(a, 0x7F)
+    b1(a, 0x9E)                         # sahf
+    mov_rr(a, 8, RAX, R9)
     b1(a, 0xC3)
     for i in range(3):
         h.probe[0][i] = emit_probe(a, 1 << i, False)

@@ -1,0 +1,17 @@
+from qemu_py._core.cpu cimport IROp
+from qemu_py._core.host.gen cimport Gen, HostTemplate
+
+# Nonzero: no template for this op after all. The operand is then at [R10 + g.base + g.disp]; R8 to R10 and the host's
+# flags are in use.
+cdef int access(Gen *g, IROp *op, HostTemplate *t, int size, bint write) noexcept nogil
+# The offset alone, to g.base + g.disp.
+cdef int gen_ea(Gen *g, IROp *op) noexcept nogil
+# Flat 32-bit stack: the operand at host register `base` + disp.
+cdef void stack_flat(Gen *g, int base, int disp, int size, bint write) noexcept nogil
+# Any stack: at SS:(reg + disp), in the width that SS.B says.
+cdef int stack_any(Gen *g, int reg, int disp, int size, bint write) noexcept nogil
+# Add to the stack pointer, in that width.
+cdef void stack_move(Gen *g, int delta) noexcept nogil
+cdef void mem(Gen *g, int size, unsigned int opc, int reg) noexcept nogil
+cdef void mem_imm(Gen *g, int size, unsigned int opc, int digit, long long value) noexcept nogil
+cdef void load_zx(Gen *g, int size, int reg) noexcept nogil

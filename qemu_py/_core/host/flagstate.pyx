@@ -1,0 +1,217 @@
+"""Where the guest's flags are while code is made.
+
+A template that defines flags says what env's (cc_op, cc_dst, cc_src) shall be, and in which registers those values
+are; nothing is stored. Code is made for the stores only where somebody may look: before a call, at a way out, in the
+cold path of an access (a fault shows EFLAGS), and when such a register is overwritten. The next definition drops them.
+Beside that `hv` says which flags the host's EFLAGS hold, for consumers that follow at once.
+"""
+from qemu_py._core.cpu cimport (CPUX86State, IROp, CC_OP_ADD, CC_OP_CMP, CC_OP_DEC, CC_OP_EFLAGS, CC_OP_INC, CC_OP_LAHF,
+                                CC_OP_LOGIC, CC_OP_MUL, CC_OP_SAR, CC_OP_SHL, CC_OP_SHR, CC_OP_SUB, CC_OP_TEST)
+from qemu_py._core.host.asm cimport *
+from qemu_py._core.host.gen cimport *
+
+cdef CPUX86State *E = NULL
+
+cdef enum:
+    CC_OP_C_IN_BIT0 = CC_OP_LOGIC - CC_OP_EFLAGS        # kinds EFLAGS .. DEC
+
+cdef inline int32_t off(void *field) noexcept nogil:
+    return <int32_t> <uintptr_t> field
+
+
+cdef void set_flags(Gen *g, int kind, int size, int dst, int src, long long imm, int hv) noexcept nogil:
+    g.pend.on = 1
+    g.pend.cc_op = kind + log2_of(size)
+    g.pend.dst = dst
+    g.pend.src = src
+    g.pend.imm = imm
+    g.hv = hv
+
+
+cdef void store_part(Asm *a, int32_t where, int size, int part, int64_t value) noexcept nogil:
+    if part == IN_ENV:
+        return
+    if part == IMMEDIATE:
+        value &= (<int64_t> 1 << (8 * size)) - 1
+        if value <= 0x7FFFFFFF:
+            rm(a, 8, 0xC7, 0, R14, where)
+            b4(a, <uint32_t> value)
+        else:
+            mov_ri64(a, R9, value)
+            st(a, 8, R9, R14, where)
+    elif size == 4:
+        st(a, 8, part, R14, where)
+    else:
+        rr(a, 4, 0x0FB6 if size == 1 else 0x0FB7, R9, part)
+        st(a, 8, R9, R14, where)
+
+
+cdef void store_pend(Gen *g, Pend *p) noexcept nogil:
+    cdef int size = 1 << (p.cc_op & 3)
+    store_part(&g.a, off(&E.cc_dst), size, p.dst, p.imm)
+    store_part(&g.a, off(&E.cc_src), size, p.src, p.imm)
+    rm(&g.a, 4, 0xC7, 0, R14, off(&E.cc_op))
+    b4(&g.a, p.cc_op)
+
+
+cdef void flush_flags(Gen *g) noexcept nogil:
+    if g.pend.on:
+        store_pend(g, &g.pend)
+        g.cc = g.pend.cc_op
+        g.pend.on = 0
+
+
+cdef void touch(Gen *g, int reg) noexcept nogil:
+    if g.pend.on and (g.pend.dst == reg or g.pend.src == reg):
+        flush_flags(g)
+
+
+cdef void kill_flags(Gen *g) noexcept nogil:
+    g.pend.on = 0
+    g.cc = CC_UNKNOWN
+
+
+# ---------------------------------------------------------------- to the host's flags
+cdef void op_with(Gen *g, int size, uint32_t opc, int reg, int part, int64_t value) noexcept nogil:
+    """reg op the pending operand (a register or an immediate). opc: that of `r, r/m` bytes; its /digit is bits 3-5."""
+    if part == IMMEDIATE:
+        if opc == 0x84:
+            rr(&g.a, size, 0xF6 if size == 1 else 0xF7, 0, reg)
+            imm(&g.a, size, <uint32_t> value)
+        else:
+            alu_ri(&g.a, size, opc >> 3, reg, <int32_t> value)
+    else:
+        rr(&g.a, size, opc if size == 1 else opc + 1, reg, part)
+
+
+cdef bint want_pending(Gen *g) noexcept nogil:
+    """From the registers that hold the operands still."""
+    cdef Pend *p = &g.pend
+    cdef int kind = p.cc_op & 0xFC
+    cdef int size = 1 << (p.cc_op & 3)
+    if p.dst < 0 or p.src == IN_ENV and kind != CC_OP_LOGIC:
+        return False
+    if kind == CC_OP_CMP:
+        op_with(g, size, 0x3A, p.dst, p.src, p.imm)
+    elif kind == CC_OP_TEST:
+        op_with(g, size, 0x84, p.dst, p.src, p.imm)
+    elif kind == CC_OP_LOGIC:
+        rr(&g.a, size, 0x84 if size == 1 else 0x85, p.dst, p.dst)
+    else:
+        return False
+    return True
+
+
+cdef void want(Gen *g, int flags) noexcept nogil:
+    cdef Asm *a = &g.a
+    cdef int kind, size
+    if g.hv & flags == flags:
+        return
+    g.hv = HV_ALL
+    if g.pend.on and want_pending(g):
+        return
+    flush_flags(g)
+    kind = g.cc & 0xFC
+    size = 1 << (g.cc & 3)
+    if g.cc > 0xFF:
+        kind = 0xFC
+    if kind in (CC_OP_CMP, CC_OP_TEST, CC_OP_LOGIC, CC_OP_SUB, CC_OP_ADD, CC_OP_INC, CC_OP_DEC):
+        ld(a, 8, R9, R14, off(&E.cc_dst))
+    if kind == CC_OP_CMP:
+        rm(a, size, 0x3A if size == 1 else 0x3B, R9, R14, off(&E.cc_src))
+    elif kind == CC_OP_TEST:
+        rm(a, size, 0x84 if size == 1 else 0x85, R9, R14, off(&E.cc_src))
+    elif kind == CC_OP_LOGIC:
+        rr(a, size, 0x84 if size == 1 else 0x85, R9, R9)
+    elif kind == CC_OP_SUB:
+        rm(a, 4, 0x03, R9, R14, off(&E.cc_src))
+        rm(a, size, 0x3A if size == 1 else 0x3B, R9, R14, off(&E.cc_src))
+    elif kind == CC_OP_ADD:
+        rm(a, 4, 0x2B, R9, R14, off(&E.cc_src))
+        rm(a, size, 0x02 if size == 1 else 0x03, R9, R14, off(&E.cc_src))
+    elif kind == CC_OP_INC or kind == CC_OP_DEC:
+        rm(a, 4, 0x8D, R9, R9, -1 if kind == CC_OP_INC else 1)
+        bit_to_carry(a, 0)
+        rr(a, size, 0xFE if size == 1 else 0xFF, kind == CC_OP_DEC, R9)
+    else:
+        call_to(a, g.h.load_flags)
+
+
+cdef inline void bit_to_carry(Asm *a, int bit) noexcept nogil:
+    """Bit of cc_src to CF."""
+    rm(a, 4, 0x0FBA, 4, R14, off(&E.cc_src))
+    b1(a, bit)
+
+
+cdef int flags_of_condition(int cc) noexcept nogil:
+    cdef int which = cc >> 1
+    if which == 0:
+        return HV_O
+    if which == 1:
+        return HV_C
+    if which == 3:
+        return HV_C | HV_REST
+    if which >= 6:
+        return HV_O | HV_REST
+    return HV_REST
+
+
+cdef void want_condition(Gen *g, int cc) noexcept nogil:
+    want(g, flags_of_condition(cc))
+
+
+cdef void want_carry(Gen *g) noexcept nogil:
+    cdef Asm *a = &g.a
+    cdef int kind
+    if g.hv & HV_C:
+        return
+    g.hv = HV_C
+    if g.pend.on and want_pending(g):
+        return
+    flush_flags(g)
+    kind = g.cc & 0xFC
+    if g.cc == CC_UNKNOWN:
+        ld(a, 4, R9, R14, off(&E.cc_op))
+        alu_ri(a, 4, X_SUB, R9, CC_OP_EFLAGS)
+        alu_ri(a, 4, X_CMP, R9, CC_OP_C_IN_BIT0)
+        cold(g, jcc(a, 3), COLD_NORM)           # not below
+        g.cold[g.ncold - 1].hot = a.p
+        bit_to_carry(a, 0)
+    elif kind >= CC_OP_EFLAGS and kind < CC_OP_LOGIC:
+        bit_to_carry(a, 0)
+    elif kind == CC_OP_LAHF:
+        bit_to_carry(a, 8)
+    else:
+        want(g, HV_ALL)
+
+
+# ---------------------------------------------------------------- from the host's flags
+cdef void save_host_flags(Gen *g) noexcept nogil:
+    cdef Asm *a = &g.a
+    mov_rr(a, 8, R8, RAX)
+    b1(a, 0x9F)                         # lahf
+    rr(a, 1, 0x0F90, 0, RAX)            # seto al
+    st(a, 2, RAX, R14, off(&E.cc_src))
+    mov_rr(a, 8, RAX, R8)
+    rm(a, 4, 0xC7, 0, R14, off(&E.cc_op))
+    b4(a, CC_OP_LAHF)
+    g.pend.on = 0
+    g.cc = CC_OP_LAHF
+    g.hv = HV_ALL
+
+
+cdef void prepare_merge(Gen *g) noexcept nogil:
+    cdef Asm *a = &g.a
+    flush_flags(g)
+    if g.cc == CC_UNKNOWN or not CC_OP_EFLAGS <= g.cc & 0xFC < CC_OP_LOGIC or g.cc & 0xFC == CC_OP_MUL:
+        call_to(a, g.h.norm_all)
+        g.cc = CC_OP_EFLAGS
+    g.hv = 0
+
+
+cdef void merge_carry(Gen *g) noexcept nogil:
+    cdef Asm *a = &g.a
+    rr(a, 1, 0x0F92, 0, R9)             # setc
+    alu_mi(a, 1, X_AND, R14, NO_REG, off(&E.cc_src), ~1)
+    rm(a, 1, 0x08, R9, R14, off(&E.cc_src))
+    g.hv = 0

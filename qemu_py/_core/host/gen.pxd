@@ -1,0 +1,121 @@
+"""What the templates share: the state of the generator while it compiles a TB, and the operands of ops.
+
+Registers: asm.pxd's numbers. Guest registers are in the host registers of the same name, ESP in R15; R14 is env, R13
+env.site_epoch, R11 T0. R8 to R10 are free within a template.
+"""
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from qemu_py._core.cpu cimport CPUX86State, IROp, TBContext, TranslationBlock
+from qemu_py._core.host.asm cimport *
+from qemu_py._core.host.buffer cimport HostBuffer
+from qemu_py._core.ir.table cimport OpInfo
+
+cdef enum:              # Gen.hv: flags of the guest that the host's EFLAGS hold now
+    HV_C = 1
+    HV_O = 2
+    HV_REST = 4
+    HV_ALL = 7
+
+cdef enum:
+    CC_UNKNOWN = 0xFFFF     # Gen.cc: nobody knows yet at translation what env.cc_op is
+
+cdef enum:              # Pend.dst, Pend.src: else a register
+    IN_ENV = -2
+    IMMEDIATE = -3
+
+cdef struct HostTemplate:
+    uint8_t id                  # T_*
+    uint8_t arg
+    uint8_t size                # bytes
+    uint8_t nf                  # this variant leaves no flags
+    uint8_t kills               # nobody sees the flags before it any more
+    uint8_t seg                 # its address wants the segment's check
+    int8_t cc                   # condition of the jump that is fused with it, or -1
+
+cdef struct Pend:               # flags that env does not have yet
+    uint32_t on
+    uint32_t cc_op
+    int32_t dst
+    int32_t src
+    int64_t imm
+
+cdef enum:                      # Cold.kind
+    COLD_PROBE = 0
+    COLD_BAIL = 1
+    COLD_NORM = 2
+
+cdef struct Cold:               # out of line: try the TLB, or go to the interpreter
+    uint8_t *jump               # from here
+    uint8_t *hot                # back to here
+    uint8_t *site
+    uint32_t k
+    int32_t kind
+    int32_t base                # NO_REG: the address is in R8
+    int32_t disp
+    uint8_t t0
+    uint8_t write
+    uint8_t log2
+    uint8_t pad
+    Pend pend
+
+cdef enum:
+    MAX_COLD = 4200
+
+cdef struct Gen:
+    Asm a
+    HostBuffer *h
+    TBContext *tbx
+    TranslationBlock *tb
+    OpInfo *info
+    uint32_t k
+    uint32_t hv
+    uint32_t t0                 # T0 is in R11, not in env
+    uint32_t cc                 # env.cc_op, where it is known and nothing is pending
+    Pend pend
+    uint32_t ended
+    uint32_t ncold
+    Cold cold[4200]
+    # of the last access: its operand is [R10 + base + disp]
+    int base
+    int32_t disp
+
+cdef inline int host_reg(int guest) noexcept nogil:
+    return R15 if guest == 4 else guest
+
+cdef inline int32_t t0_offset() noexcept nogil:
+    return <int32_t> <uintptr_t> &(<CPUX86State *> NULL).t[0]
+
+cdef inline bint high(uint16_t o) noexcept nogil:
+    """AH CH DH BH, when the operand has a byte."""
+    return o < 64 and o & 7 == 1
+
+cdef inline int reg_of(uint16_t o) noexcept nogil:
+    """Host register of an operand; AH..BH are 4-7 with a size of 1. NO_REG: it is in memory only."""
+    if o < 64:
+        return (o >> 3) + 4 if o & 7 else host_reg(o >> 3)
+    if o == t0_offset():
+        return R11
+    return NO_REG
+
+cdef inline int use(Gen *g, uint16_t o) noexcept nogil:
+    """reg_of for an operand that is read."""
+    if o == t0_offset() and not g.t0:
+        ld(&g.a, 8, R11, R14, o)
+        g.t0 = 1
+    return reg_of(o)
+
+cdef inline int log2_of(int size) noexcept nogil:
+    return size >> 1 if size < 8 else 3
+
+cdef inline void cold(Gen *g, uint8_t *jump, int kind) noexcept nogil:
+    cdef Cold *c = &g.cold[g.ncold]
+    g.ncold += 1
+    c.jump = jump
+    c.hot = NULL
+    c.kind = kind
+    c.k = g.k
+    c.t0 = g.t0
+    c.pend = g.pend
+
+cdef inline void bail_if(Gen *g, int cc) noexcept nogil:
+    """Condition cc: the interpreter goes on at this op."""
+    cold(g, jcc(&g.a, cc), COLD_BAIL)
