@@ -418,6 +418,12 @@ cdef struct FPReg:              # 16 bytes: an 80-bit value in the x87's memory 
 cdef struct XMMReg:
     uint64_t q[2]
 
+cdef enum:                      # CPUX86State.fp_live
+    FP_LIVE_XMM = 1             # XMM0-7, and xmm_t[0] in XMM8
+    FP_LIVE_MXCSR = 2           # MXCSR too: sse_live is set
+    FP_LIVE_X87 = 4
+    FP_NO_OPERAND = 0xFF        # CPUX86State.fp_ds
+
 cdef struct CPUBreakpoint:
     uint64_t pc                 # linear
     uint32_t flags              # BP_*
@@ -578,6 +584,13 @@ cdef struct CPUX86State:
     void *host_jmp_cache        # [HOST_JMP_CACHE_SIZE] of HostJmpEntry
     uint64_t cc_scratch         # flags on their way to the host's
     uint64_t tlb_flush_count
+    # ---- guest x87 and SSE state in the host's registers while host code runs (x86/fp_live.pxd)
+    uint32_t fp_live            # FP_LIVE_*; in C only FP_LIVE_X87 can be set
+    uint32_t fp_was             # what was live before a stub called C and is to be live again
+    uint64_t fp_ip              # of the last x87 instruction, as in its op, and bit 63; 0: none since the state was loaded
+    uint32_t fp_dp              # linear address of its last memory operand ...
+    uint32_t fp_ds              # ... in this segment; FP_NO_OPERAND: none since
+    uint8_t fx_image[528]       # an FXSAVE image, at the first multiple of 16
 
 # Instruction set features, one bit for each column of opcodes.txt's `needs`
 cdef enum:

@@ -4,6 +4,8 @@ from qemu_py._core.host.gen cimport Gen, HostTemplate
 # Nonzero: no template for this op after all. The operand is then at [R10 + g.base + g.disp]; R8 to R10 and the host's
 # flags are in use.
 cdef int access(Gen *g, IROp *op, HostTemplate *t, int size, bint write) noexcept nogil
+# Flat segments; with `aligned` what is not aligned to its size goes to the interpreter.
+cdef int access_flat(Gen *g, IROp *op, int size, bint write, bint aligned) noexcept nogil
 # The offset alone, to g.base + g.disp.
 cdef int gen_ea(Gen *g, IROp *op) noexcept nogil
 # Flat 32-bit stack: the operand at host register `base` + disp.

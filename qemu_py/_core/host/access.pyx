@@ -67,7 +67,7 @@ cdef void gen_check(Gen *g, int size, bint write) noexcept nogil:
     c.base = NO_REG if g.base == R8 else g.base
     c.disp = g.disp
     c.write = write
-    c.log2 = log2_of(size)
+    c.probe = probe_index(size)
 
 
 cdef void segment(Gen *g, int seg, int size, bint write) noexcept nogil:
@@ -93,6 +93,24 @@ cdef int access(Gen *g, IROp *op, HostTemplate *t, int size, bint write) noexcep
         if g.base != R8:
             rm(&g.a, 4, 0x8D, R8, g.base, g.disp)
         segment(g, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, size, write)
+    gen_check(g, size, write)
+    return 0
+
+
+cdef int access_flat(Gen *g, IROp *op, int size, bint write, bint aligned) noexcept nogil:
+    cdef Asm *a = &g.a
+    cdef int reg
+    if gen_ea(g, op):
+        return 1
+    if aligned:
+        g.hv = 0
+        reg = g.base
+        if g.disp & (size - 1):
+            rm(a, 4, 0x8D, R9, g.base, g.disp)
+            reg = R9
+        rr(a, 4, 0xF7, 0, reg)          # test
+        b4(a, size - 1)
+        bail_if(g, CC_NE)
     gen_check(g, size, write)
     return 0
 

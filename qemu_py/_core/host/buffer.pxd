@@ -33,7 +33,11 @@ cdef struct HostBuffer:
     uint8_t *norm_c
     uint8_t *norm_all
     uint8_t *load_flags
-    uint8_t *probe[2][5]        # [write][log2 of the size]
+    uint8_t *probe[2][6]        # [write][probe_index(size)]
+    uint8_t *fp_save            # fp_stubs.pxi
+    uint8_t *fp_again
+    uint8_t *load_xmm
+    uint8_t *load_x87
 
 cdef HostBuffer *host_buffer_new(uint64_t size) except NULL
 cdef void host_buffer_free(HostBuffer *h) noexcept

@@ -17,6 +17,7 @@ from qemu_py._core.host.buffer cimport (HOST_JMP_CACHE_SIZE, HostBuffer, HostJmp
                                         host_buffer_new)
 from qemu_py._core.host.entry cimport THUNK_SIZE, emit_stubs, op_return
 from qemu_py._core.host.flagstate cimport flush_flags, kill_flags, store_pend, want_condition
+from qemu_py._core.host.fp cimport emit_cold_fp, fp_before, fp_left, fp_pointer, fp_template, gen_fp
 from qemu_py._core.host.gen cimport *
 from qemu_py._core.host.intmath cimport *
 from qemu_py._core.host.jumps cimport *
@@ -72,10 +73,15 @@ cdef void emit_cold(Gen *g) noexcept nogil:
             if c.base != NO_REG:
                 rm(a, 8, 0x8D, R8, c.base, c.disp)
             rip(a, 8, 0x8D, R9, c.site, 0)
-            call_to(a, g.h.probe[c.write][c.log2])
+            call_to(a, g.h.probe[c.write][c.probe])
             aim(jcc(a, CC_E), c.hot)
+        elif c.kind >= COLD_XMM:
+            emit_cold_fp(g, c)
+            if c.kind == COLD_XMM:
+                continue
         if c.pend.on:
             store_pend(g, &c.pend)
+        fp_pointer(g, c.fp_ip)
         emit_bail(g, c.k, c.t0)
 
 
@@ -232,6 +238,7 @@ cdef void gen_call_op(Gen *g, IROp *op) noexcept nogil:
     if g.t0:
         st(a, 8, R11, R14, off(&E.t[0]))
         g.t0 = 0
+    fp_left(g)
     rip(a, 8, 0x8D, R8, copy, 0)
     call_to(a, g.h.call)
     g.hv = 0
@@ -246,13 +253,19 @@ cdef struct Undo:               # of an op whose template gave up
     uint32_t t0
     uint32_t cc
     Pend pend
+    FPGen fp
 
 
 cdef int gen_template(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     """gen_op, and the jump that is fused with it. Nonzero: not done, nothing was emitted."""
     cdef Undo u
+    cdef FPTemplate *f = fp_template(op.opc)
     u.code, u.data, u.ncold, u.hv, u.t0, u.cc, u.pend = g.a.p, g.h.data_ptr, g.ncold, g.hv, g.t0, g.cc, g.pend
-    if gen_op(g, op, t) == 0:
+    u.fp = g.fp
+    if f.form:
+        if gen_fp(g, op, f) == 0:
+            return 0
+    elif gen_op(g, op, t) == 0:
         if t.kills and t.nf:
             kill_flags(g)
         if t.cc >= 0:
@@ -260,6 +273,7 @@ cdef int gen_template(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
             t_branch(g, t.cc)
         return 0
     g.a.p, g.h.data_ptr, g.ncold, g.hv, g.t0, g.cc, g.pend = u.code, u.data, u.ncold, u.hv, u.t0, u.cc, u.pend
+    g.fp = u.fp
     g.ended = 0
     return 1
 
@@ -283,6 +297,7 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     g.hv = g.t0 = g.ended = g.ncold = 0
     g.cc = CC_UNKNOWN
     g.pend.on = 0
+    memset(&g.fp, 0, sizeof(FPGen))
     a.p = <uint8_t *> ((<uintptr_t> h.code_ptr + 15) & ~<uintptr_t> 15)
     a.delta = h.delta
     start = a.p
@@ -292,9 +307,10 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     for k in range(tb.nops):
         op = &tb.ir[k]
         g.k = k
-        if TEMPLATES[op.opc].id and gen_template(g, op, &TEMPLATES[op.opc]) == 0:
-            continue
         props = g.info[op.opc].props
+        fp_before(g, props)
+        if (TEMPLATES[op.opc].id or fp_template(op.opc).form) and gen_template(g, op, &TEMPLATES[op.opc]) == 0:
+            continue
         if props & (OPP_END | OPP_LEAVES):
             flush_flags(g)
             emit_bail(g, k, g.t0)
@@ -377,4 +393,5 @@ cdef void host_detach(TBContext *tbx) noexcept:
 def templates():
     """Names of the IR ops that have a template."""
     cdef int i
-    return {op_table()[i].name.decode() for i in range(1, NB_OPS) if TEMPLATES[i].id and op_table()[i].name != NULL}
+    return {op_table()[i].name.decode() for i in range(1, NB_OPS) if (TEMPLATES[i].id or fp_template(i).form)
+            and op_table()[i].name != NULL}

@@ -1,16 +1,20 @@
 """Ways into and out of host code.
 
 Guest registers are where the host has those of the same name, but ESP, which is R15; R14 is env, R13 env.site_epoch, R11 T0.
-R8-R10 are free. At a TB's head everything else of the CPU is in env, flags too.
+R8-R10 are free. At a TB's head everything else of the CPU is in env, flags too, but for what env.fp_live names.
 """
 from libc.stdint cimport int32_t, int64_t
-from qemu_py._core.cpu cimport CC_O, CC_OP_RES, CPUTLBEntry, TARGET_PAGE_MASK, TBJmpCacheEntry
+from qemu_py._core.cpu cimport (CC_O, CC_OP_RES, CPUTLBEntry, FP_LIVE_MXCSR, FP_LIVE_X87, FP_LIVE_XMM, TARGET_PAGE_MASK,
+                                TBJmpCacheEntry)
 from qemu_py._core.flags cimport compute_all, compute_c, set_cc_eflags
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
 from qemu_py._core.ir.interp cimport TB_EXIT, goto_tb
 from qemu_py._core.softmmu cimport ACCESS_READ, ACCESS_WRITE, tlb_vaddr_to_host
 from qemu_py._core.tb cimport tb_jmp_cache_hash_func
+from qemu_py._core.x86.fp_live cimport x87_image, x87_leave
+from qemu_py._core.x86.fpu cimport FPUC_MASKS
+from qemu_py._core.x86.mxcsr cimport MXCSR_MASKS
 
 cdef CPUX86State *E = NULL      # for offsets
 
@@ -74,6 +78,7 @@ cdef uint32_t host_flags(CPUX86State *env) noexcept nogil:
 
 # ---------------------------------------------------------------- the stubs
 cdef int *SAVED = [RBX, RBP, R12, R13, R14, R15]
+cdef int *PROBE_SIZES = [1, 2, 4, 8, 16, 10]    # by probe_index
 cdef int *HOST_REG = [RAX, RCX, RDX, RBX, R15, RBP, RSI, RDI]
 
 cdef void spill(Asm *a) noexcept nogil:
@@ -102,7 +107,10 @@ cdef void call_c(Asm *a, void *function) noexcept nogil:
     rr(a, 4, 0xFF, 2, RAX)
 
 
-cdef uint8_t *emit_probe(Asm *a, int size, bint write) noexcept nogil:
+include "fp_stubs.pxi"
+
+
+cdef uint8_t *emit_probe(Asm *a, HostBuffer *h, int size, bint write) noexcept nogil:
     """R8: address, R9: the site. ZF: R10 is what to add to the address; else the interpreter must do it."""
     cdef uint8_t *start = a.p
     cdef uint8_t *wrap
@@ -139,6 +147,7 @@ cdef uint8_t *emit_probe(Asm *a, int size, bint write) noexcept nogil:
     push(a, R8)
     push(a, R9)
     spill(a)
+    fp_keep(a)
     mov_rr(a, 8, RDI, R14)
     mov_rr(a, 4, RSI, R8)
     mov_ri64(a, RDX, size)
@@ -146,6 +155,7 @@ cdef uint8_t *emit_probe(Asm *a, int size, bint write) noexcept nogil:
     call_c(a, <void *> host_fill)
     mov_rr(a, 4, R10, RAX)
     reload(a)
+    fp_kept(a, h)
     pop(a, R9)
     pop(a, R8)
     rr(a, 4, 0x85, R10, R10)
@@ -157,12 +167,13 @@ cdef uint8_t *emit_probe(Asm *a, int size, bint write) noexcept nogil:
     return start
 
 
-cdef void emit_flag_call(Asm *a, void *function) noexcept:
+cdef void emit_flag_call(Asm *a, HostBuffer *h, void *function) noexcept:
     """function(env), whose result goes to env.cc_scratch; only R9 and the flags are lost."""
     spill(a)
     push(a, R8)
     push(a, R10)
     push(a, R11)
+    fp_keep(a)
     mov_rr(a, 8, RDI, R14)
     call_c(a, function)
     st(a, 8, RAX, R14, off(&E.cc_scratch))
@@ -170,6 +181,7 @@ cdef void emit_flag_call(Asm *a, void *function) noexcept:
     pop(a, R10)
     pop(a, R8)
     reload(a)
+    fp_kept(a, h)
 
 
 cdef void emit_stubs(HostBuffer *h) noexcept:
@@ -180,6 +192,7 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
     cdef IROp *op = NULL
     a.p = h.code
     a.delta = h.delta
+    emit_fp_stubs(h, a)
     h.enter = a.p                       # RDI: env, R8: where to
     for i in range(6):
         push(a, SAVED[i])
@@ -192,7 +205,7 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
             h.bail0 = a.p
         else:
             h.bail = a.p
-        spill(a)
+        spill_all(a, h)
         st(a, 8, R9, R14, off(&E.current_tb))
         mov_rr(a, 8, RDI, R14)
         mov_rr(a, 8, RSI, R8)
@@ -202,21 +215,21 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
         else:
             rm(a, 4, 0xFF, 4, RSI, off(&op.fn))
     h.goto_tb = a.p                     # R9: tb, R10: which successor
-    spill(a)
+    spill_all(a, h)
     mov_rr(a, 8, RDI, R14)
     mov_rr(a, 8, RSI, R9)
     mov_rr(a, 4, RDX, R10)
     leave_frame(a)
     jmp_c(a, <void *> host_goto)
     h.lookup = a.p                      # R8: EIP, R9: tb
-    spill(a)
+    spill_all(a, h)
     st(a, 8, R9, R14, off(&E.current_tb))
     st(a, 8, R8, R14, off(&E.eip))
     mov_rr(a, 8, RDI, R14)
     leave_frame(a)
     jmp_c(a, <void *> host_lookup)
     h.call = a.p                        # R8: a copy of an op; behind it op_return's, whose imm is the TB
-    spill(a)
+    spill_all(a, h)
     ld(a, 8, R9, R8, sizeof(IROp) + off(&op.imm))
     st(a, 8, R9, R14, off(&E.current_tb))
     mov_rr(a, 8, RDI, R14)
@@ -233,13 +246,13 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
     leave_frame(a)
     b1(a, 0xC3)
     h.norm_c = a.p
-    emit_flag_call(a, <void *> host_norm_c)
+    emit_flag_call(a, h, <void *> host_norm_c)
     b1(a, 0xC3)
     h.norm_all = a.p
-    emit_flag_call(a, <void *> host_norm_all)
+    emit_flag_call(a, h, <void *> host_norm_all)
     b1(a, 0xC3)
     h.load_flags = a.p
-    emit_flag_call(a, <void *> host_flags)
+    emit_flag_call(a, h, <void *> host_flags)
     mov_rr(a, 8, R9, RAX)
     ld(a, 8, RAX, R14, off(&E.cc_scratch))
     b1(a, 0x04)                         # add al, 7Fh: OF
@@ -247,7 +260,7 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
     b1(a, 0x9E)                         # sahf
     mov_rr(a, 8, RAX, R9)
     b1(a, 0xC3)
-    for i in range(3):
-        h.probe[0][i] = emit_probe(a, 1 << i, False)
-        h.probe[1][i] = emit_probe(a, 1 << i, True)
+    for i in range(6):
+        h.probe[0][i] = emit_probe(a, h, PROBE_SIZES[i], False)
+        h.probe[1][i] = emit_probe(a, h, PROBE_SIZES[i], True)
     h.first = h.code_ptr = a.p

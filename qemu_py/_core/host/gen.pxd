@@ -31,6 +31,12 @@ cdef struct HostTemplate:
     uint8_t seg                 # its address wants the segment's check
     int8_t cc                   # condition of the jump that is fused with it, or -1
 
+cdef struct FPTemplate:
+    uint8_t form                # F_*
+    uint8_t arg
+    uint8_t size                # bytes of the memory operand
+    uint32_t enc                # opcode | map << 8 | prefix << 16 | (1 | digit << 1) << 24
+
 cdef struct Pend:               # flags that env does not have yet
     uint32_t on
     uint32_t cc_op
@@ -42,6 +48,9 @@ cdef enum:                      # Cold.kind
     COLD_PROBE = 0
     COLD_BAIL = 1
     COLD_NORM = 2
+    COLD_XMM = 16               # fp.pyx; what is not loaded yet
+    COLD_MXCSR = 17
+    COLD_X87 = 18
 
 cdef struct Cold:               # out of line: try the TLB, or go to the interpreter
     uint8_t *jump               # from here
@@ -53,12 +62,15 @@ cdef struct Cold:               # out of line: try the TLB, or go to the interpr
     int32_t disp
     uint8_t t0
     uint8_t write
-    uint8_t log2
+    uint8_t probe
     uint8_t pad
     Pend pend
+    uint64_t fp_ip
 
-cdef enum:
-    MAX_COLD = 4200
+cdef struct FPGen:              # fp.pyx: what is known at this point of the TB
+    uint32_t known              # live: FP_LIVE_*
+    uint32_t seg                # env.fp_ds is this - 1; 0: unknown
+    uint64_t ip                 # what env.fp_ip must become
 
 cdef struct Gen:
     Asm a
@@ -71,6 +83,7 @@ cdef struct Gen:
     uint32_t t0                 # T0 is in R11, not in env
     uint32_t cc                 # env.cc_op, where it is known and nothing is pending
     Pend pend
+    FPGen fp
     uint32_t ended
     uint32_t ncold
     Cold cold[4200]
@@ -106,6 +119,9 @@ cdef inline int use(Gen *g, uint16_t o) noexcept nogil:
 cdef inline int log2_of(int size) noexcept nogil:
     return size >> 1 if size < 8 else 3
 
+cdef inline int probe_index(int size) noexcept nogil:
+    return 5 if size == 10 else 4 if size == 16 else 3 if size == 8 else size >> 1
+
 cdef inline void cold(Gen *g, uint8_t *jump, int kind) noexcept nogil:
     cdef Cold *c = &g.cold[g.ncold]
     g.ncold += 1
@@ -115,6 +131,7 @@ cdef inline void cold(Gen *g, uint8_t *jump, int kind) noexcept nogil:
     c.k = g.k
     c.t0 = g.t0
     c.pend = g.pend
+    c.fp_ip = g.fp.ip
 
 cdef inline void bail_if(Gen *g, int cc) noexcept nogil:
     """Condition cc: the interpreter goes on at this op."""

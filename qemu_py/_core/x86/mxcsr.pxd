@@ -10,6 +10,7 @@ code that may use floating point (anything that takes the GIL) calls sse_leave f
 """
 from libc.stdint cimport uint32_t
 from qemu_py._core.cpu cimport CPUX86State
+from qemu_py._core.x86.fp_live cimport x87_leave
 
 cdef enum:                      # MXCSR, SDM vol. 1, figure 10-3
     MXCSR_IE = 1 << 0
@@ -48,7 +49,9 @@ cdef inline void sse_enter(CPUX86State *env) noexcept nogil:
 
 
 cdef inline void sse_leave(CPUX86State *env) noexcept nogil:
-    """Give the host its MXCSR back."""
+    """Give the host its MXCSR back, and its x87 if host code's is in it."""
+    if env.fp_live:
+        x87_leave(env)
     if env.sse_live:
         env.mxcsr |= _mm_getcsr() & MXCSR_FLAGS
         _mm_setcsr(env.host_mxcsr)
