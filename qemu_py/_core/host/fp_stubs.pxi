@@ -40,7 +40,7 @@ cdef void fp_keep(Asm *a) noexcept nogil:
     cdef uint8_t *none
     ld(a, 4, R10, R14, off(&E.fp_live))
     st(a, 4, R10, R14, off(&E.fp_was))
-    rr(a, 4, 0x85, R10, R10)
+    test_live(a, FP_LIVE_XMM)
     none = jcc(a, CC_E)
     xmm_all(a, 0x11)
     alu_mi(a, 4, X_AND, R14, NO_REG, off(&E.fp_live), FP_LIVE_X87)
