@@ -1,22 +1,21 @@
-"""The command line's options: one table, and the grammar of their values.
+"""The command line's options: one table, and what their settings come to together.
 
 A row is the option's name, its argument as -help shows it, the help text, and the handler, which is
 called with the state of the parse and the argument's text. What a machine is made of goes into a
 MachineConfig; nothing is opened or built before the whole line has been read.
 """
-import re
 from dataclasses import dataclass, field
 
 from qemu_py.backends.char_options import NamedChardevs
-from qemu_py.util.accel import MAX_TIER
+from qemu_py.control.option_absent import ABSENT
+from qemu_py.control.option_grammar import Quit
+from qemu_py.control.option_machine import (opt_accel, opt_boot, opt_cpu, opt_device, opt_drive, opt_global, opt_icount, opt_m,
+                                            opt_machine, opt_rtc, opt_simple_drive, opt_smp, opt_vga)
+from qemu_py.control.option_streams import (choose_display, monitor_texts, opt_chardev, opt_display, opt_monitor, opt_nographic,
+                                            opt_parallel, opt_serial, serial_texts)
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import did_you_mean
 from qemu_py.util.version import __version__
-
-MAX_SERIAL, MAX_PARALLEL = 4, 3
-
-
-class Quit(Exception):
-    """The option was a question: print the answer, exit with status 0."""
 
 
 @dataclass
@@ -49,26 +48,6 @@ class Option:
     handler: object
 
 
-def parse_size(text, option, unit=1 << 20):
-    """Bytes of a size in QEMU's grammar: a number, maybe with a fraction, and B K M G T; MiB without."""
-    m = re.fullmatch(r"([0-9]+)(\.[0-9]+)?([bBkKmMgGtT]?)|(0[xX][0-9a-fA-F]+)", text)
-    if not m:
-        raise UserError(f"-{option} {text}: this is no size; write for example 128M or 1G")
-    factor = {"": unit, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}[(m[3] or "").lower()]
-    if m[4]:
-        return int(m[4], 16) * factor
-    size = int(m[1]) * factor
-    if m[2]:
-        size += int(float(m[2]) * factor)
-    return size
-
-
-def split_properties(text):
-    """"name,key=value,flag" as (name, [(key, value or None)]); ",," is a comma."""
-    parts = [part.replace("\0", ",") for part in text.replace(",,", "\0").split(",")]
-    return parts[0], [(key, value if sep else None) for key, sep, value in (p.partition("=") for p in parts[1:])]
-
-
 # ---------------------------------------------------------------- handlers
 def set_text(name):
     def handler(parse, text):
@@ -86,270 +65,6 @@ def append_text(name):
     def handler(parse, text):
         getattr(parse, name).append(text)
     return handler
-
-
-def opt_machine(parse, text):
-    from qemu_py.machine import registry
-    name, properties = split_properties(text)
-    for key, value in properties:
-        if key == "accel":
-            check_accel(value or "", "machine accel=")
-        elif key != "type":
-            raise UserError(f"-machine {text}: there is no machine property '{key}'")
-    key, sep, value = name.partition("=")
-    if sep:
-        if key == "accel":
-            check_accel(value, "machine accel=")
-            return
-        if key != "type":
-            raise UserError(f"-machine {text}: there is no machine property '{key}'")
-        name = value
-    name = dict(properties).get("type") or name
-    if name in ("help", "?"):
-        raise Quit(registry.help_text())
-    parse.settings["machine"] = registry.find_machine(name).name
-
-
-def opt_icount(parse, text):
-    """-icount shift=N|auto,sleep=on|off, or N|auto as QEMU 1.0 has it."""
-    from qemu_py.machine.icount import MAX_SHIFT, ICountOptions
-    first, properties = split_properties("," + text)
-    if "=" not in text.partition(",")[0]:
-        properties[0] = ("shift", properties[0][0])
-    shift, sleep = None, True
-    for key, value in properties:
-        if key == "shift" and value and (value == "auto" or value.isascii() and value.isdigit() and int(value) <= MAX_SHIFT):
-            shift = None if value == "auto" else int(value)
-        elif key == "sleep" and value in ("on", "off"):
-            sleep = value == "on"
-        else:
-            raise UserError(f"-icount {text}: write -icount shift=N|auto,sleep=on|off with N from 0 to {MAX_SHIFT}")
-    if shift is None and not sleep:
-        raise UserError(f"-icount {text}: sleep=off needs a fixed shift, for example shift=3")
-    parse.settings["icount"] = ICountOptions(shift, sleep)
-
-
-def check_accel(text, option):
-    """Both interpret the IR; `tcg,tier=N` compiles what has run N times."""
-    if text in ("help", "?"):
-        raise Quit("Accelerators supported:\ntcg\ninterp\n")
-    if text not in ("tcg", "interp"):
-        raise UserError(f"-{option} {text}: there is no such accelerator (there are: tcg, interp)")
-
-
-def opt_accel(parse, text):
-    name, properties = split_properties(text)
-    check_accel(name, "accel")
-    if name == "interp":
-        parse.settings["tier"] = None
-    for key, value in properties:
-        if key == "tier" and name == "tcg":
-            if not value.isdecimal() or int(value) > MAX_TIER:
-                raise UserError(f"-accel {text}: tier= is how often a block runs before it is compiled, 0 to {MAX_TIER}")
-            parse.settings["tier"] = int(value)
-            continue
-        if key != "thread" or value not in ("single", "single-loop"):
-            raise UserError(f"-accel {text}: write -accel tcg,thread=single for the CPUs in a thread of their own,"
-                            " or thread=single-loop for one thread for CPUs and events")
-        parse.settings["single_loop"] = value == "single-loop"
-
-
-def opt_cpu(parse, text):
-    if text in ("help", "?"):
-        from qemu_py._core.x86.cpu_models import cpu_models
-        raise Quit("Available CPUs:\n" + "".join(f"x86 {name:<12} {what}\n" for name, what in cpu_models().items()))
-    parse.settings["cpu_model"] = text
-
-
-def opt_smp(parse, text):
-    """-smp N, or cpus=N."""
-    key, sep, value = text.partition("=")
-    number = value if sep else key
-    if sep and key != "cpus" or not number.isascii() or not number.isdigit() or int(number) < 1:
-        raise UserError(f"-smp {text}: write -smp N with the number of processors, for example -smp 2")
-    parse.settings["cpus"] = int(number)
-
-
-def opt_m(parse, text):
-    from qemu_py.machine.config import check_ram_size
-    size = None
-    for part in text.split(","):
-        key, sep, value = part.partition("=")
-        if not sep and size is None:
-            size = parse_size(part, "m")
-        elif key == "size" and size is None:
-            size = parse_size(value, "m")
-        else:
-            raise UserError(f"-m {text}: write -m SIZE or -m size=SIZE")
-    check_ram_size(size)
-    parse.settings["ram_size"] = (size + 4095) & -4096
-
-
-def opt_drive(parse, text):
-    from qemu_py.machine.drives import parse_drive
-    name, properties = split_properties("," + text)
-    parse.drives.append(parse_drive(text, properties))
-
-
-def opt_simple_drive(option, interface, index, media="disk"):
-    def handler(parse, text):
-        from qemu_py.machine.drives import simple_drive
-        parse.drives.append(simple_drive(option, text, interface, index, media))
-    return handler
-
-
-def opt_boot(parse, text):
-    """-boot LETTERS, or order=LETTERS,once=LETTERS,menu=on|off,strict=on|off."""
-    from qemu_py.machine.cmos import boot_codes
-    first, properties = split_properties("," + text)
-    if text and "=" not in text.partition(",")[0]:
-        properties[0] = ("order", properties[0][0])
-    for key, value in properties:
-        if key in ("order", "once") and value:
-            boot_codes(value)
-            parse.settings["boot_order" if key == "order" else "boot_once"] = value
-        elif key in ("menu", "strict") and value in ("on", "off"):
-            if key == "menu":
-                parse.settings["boot_menu"] = value == "on"
-        else:
-            raise UserError(f"-boot {text}: write -boot order=LETTERS,once=LETTERS,menu=on|off")
-
-
-def opt_chardev(parse, text):
-    name, properties = split_properties(text)
-    parse.chardevs.add(text, name, properties)
-
-
-def opt_serial(parse, text):
-    if len(parse.serials) == MAX_SERIAL:
-        raise UserError(f"-serial {text}: a PC has no more than {MAX_SERIAL} serial ports")
-    parse.serials.append(text)
-
-
-def opt_parallel(parse, text):
-    if len(parse.parallels) == MAX_PARALLEL:
-        raise UserError(f"-parallel {text}: a PC has no more than {MAX_PARALLEL} parallel ports")
-    parse.parallels.append(text)
-
-
-def opt_display(parse, text):
-    if text in ("help", "?"):
-        raise Quit("Available display backends:\nnone\ncurses              the guest's screen in the terminal\n")
-    if text not in ("none", "curses"):
-        raise UserError(f"-display {text}: this display is not available (there are: none, curses)")
-    parse.display = text
-
-
-def choose_display(parse, stdio_used):
-    """none or curses: as asked, else the terminal, when we have one and nothing else uses it."""
-    from qemu_py.backends.terminal import Terminal
-    if parse.display != "curses":
-        return "curses" if not stdio_used and terminal_is_free(parse) else "none"
-    if stdio_used:
-        raise UserError("-display curses: standard input and output are in use by another option")
-    if not Terminal.is_ours():
-        raise UserError("-display curses: standard input and output are no terminal")
-    return "curses"
-
-
-def terminal_is_free(parse):
-    """Could the screen be shown in our terminal, if no character device is on it?"""
-    from qemu_py.backends.terminal import Terminal
-    if parse.display == "none" or parse.nographic or parse.settings.get("vga") == "none":
-        return False
-    return Terminal.is_ours()
-
-
-def serial_texts(parse):
-    """The serial ports as asked; with -nographic the first is our terminal's, and so is the monitor, unless they are elsewhere."""
-    if not parse.nographic or parse.serials:
-        return list(parse.serials)
-    if any(text.removeprefix("mon:") == "stdio" for text in parse.debugcons + parse.monitors):
-        return ["none"]
-    return ["stdio" if parse.monitors else "mon:stdio"]
-
-
-def opt_nographic(parse, text):
-    parse.nographic = parse.settings["nographic"] = True
-
-
-def opt_vga(parse, text):
-    if text in ("help", "?"):
-        raise Quit("none\nstd                 standard VGA with Bochs VBE extensions\n")
-    if text not in ("none", "std"):
-        raise UserError(f"-vga {text}: this adapter is not available (there are: none, std)")
-    parse.settings["vga"] = text
-
-
-def opt_monitor(parse, text):
-    parse.monitors.append(text)
-
-
-def monitor_texts(parse):
-    """The devices that monitors are to be on. One with mux=on that a port uses has a monitor anyway."""
-    chardevs = parse.chardevs
-    for text in parse.monitors:
-        name = text.removeprefix("chardev:")
-        if name != text and name in chardevs.used and chardevs.texts[name].startswith("mon:"):
-            continue
-        short = chardevs.resolve(text, "-monitor")
-        if short.startswith("mon:"):
-            raise UserError(f"-monitor {text}: Ctrl-A c has no guest to switch to; give this device to -serial,"
-                            " which has a monitor then, or leave out mon: or mux=on")
-        yield short
-
-
-def opt_device(parse, text):
-    from qemu_py import devices
-    name, properties = split_properties(text)
-    if name in ("help", "?"):
-        raise Quit("".join(f'name "{cls.NAME}", bus {cls.BUS}, desc "{cls.DESC}"\n'
-                           for _, cls in sorted(devices.scan().items()) if cls.BUS))
-    cls = devices.device_class(name)
-    if cls is None:
-        raise UserError(f"-device {name}: there is no such device; -device help lists them")
-    if any(key in ("help", "?") and value is None for key, value in properties):
-        raise Quit(f"{name} options:\n" + "".join(f"  {key:<16} {prop.help} (default {prop.default})\n"
-                                                  for key, prop in cls.PROPERTIES.items()))
-    for key, value in properties:
-        if value is None:
-            raise UserError(f"-device {name}: property '{key}' needs a value ({key}=VALUE)")
-    parse.devices.append((name, dict(properties)))
-
-
-def opt_global(parse, text):
-    from qemu_py import devices
-    m = re.fullmatch(r"([^.=,]+)\.([^=]+)=(.*)", text) or re.fullmatch(r"driver=([^,]*),property=([^,]*),value=(.*)", text)
-    if not m:
-        raise UserError(f"-global {text}: write -global DEVICE.PROPERTY=VALUE")
-    cls = devices.device_class(m[1])
-    if cls is None:
-        raise UserError(f"-global {text}: there is no device '{m[1]}'; -device help lists them")
-    if m[2] not in cls.PROPERTIES:
-        raise UserError(f"-global {text}: {m[1]} has no property '{m[2]}'"
-                        f" (it has: {', '.join(sorted(cls.PROPERTIES)) or 'none'})")
-    parse.globals[m[1], m[2]] = m[3]
-
-
-def opt_rtc(parse, text):
-    """base=utc|localtime|DATE, clock=host|rt|vm, driftfix=none."""
-    from datetime import datetime
-    first, properties = split_properties(text)
-    key, sep, value = first.partition("=")
-    for key, value in [(key, value if sep else None), *properties]:
-        if key == "base" and value in ("utc", "localtime"):
-            parse.settings["rtc_base"] = value
-        elif key == "base" and value:
-            try:
-                parse.settings["rtc_base"] = datetime.strptime(
-                    value, "%Y-%m-%dT%H:%M:%S" if "T" in value else "%Y-%m-%d")
-            except ValueError:
-                raise UserError(f"-rtc base={value}: write utc, localtime,"
-                                " or a date such as 2026-11-23T19:48:00 or 2026-11-23") from None
-        elif key == "clock" and value in ("host", "rt", "vm"):
-            parse.settings["rtc_clock"] = value
-        elif not (key == "driftfix" and value == "none"):
-            raise UserError(f"-rtc {text}: write base=utc|localtime|DATE, clock=host|rt|vm, driftfix=none")
 
 
 def opt_d(parse, text):
@@ -450,6 +165,15 @@ def help_text():
     return "\n".join(lines)
 
 
+def why_invalid(name):
+    if name in ABSENT:
+        return f"this option of QEMU is not there: {ABSENT[name]}"
+    left, sep, value = name.partition("=")
+    if sep and left in BY_NAME and BY_NAME[left].argument:
+        return f"invalid option; its value is a word of its own: -{left} {value}"
+    return "invalid option" + (did_you_mean(left, BY_NAME, before="-") or " (-help lists them)")
+
+
 def parse_arguments(arguments):
     """Read the command line; a Parse. UserError, or Quit with text to print."""
     parse = Parse()
@@ -463,7 +187,7 @@ def parse_arguments(arguments):
         name = word[2:] if word.startswith("--") else word[1:]
         option = BY_NAME.get(name)
         if option is None:
-            raise UserError(f"{word}: invalid option")
+            raise UserError(f"{word}: {why_invalid(name)}")
         text = None
         if option.argument:
             text = next(words, None)

@@ -5,6 +5,7 @@ without doing I/O of its own elsewhere, and serves preadv, pwritev, flush and di
 be called by several workers at a time, and raise OSError.
 """
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import no_such
 
 HEAD = 4096                             # bytes that probe() sees
 FORMATS = {}                            # name -> class
@@ -66,7 +67,7 @@ def open_driver(file, format_name=None):
     formats = load_formats()
     if format_name is not None:
         if format_name not in formats:
-            raise UserError(f"{file.who}: unknown image format '{format_name}' (known: {', '.join(sorted(formats))})")
+            raise UserError(f"{file.who}: {no_such('image format', format_name, sorted(formats))}")
         return formats[format_name](file)
     head = bytearray(min(HEAD, file.size))
     try:

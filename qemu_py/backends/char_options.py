@@ -6,6 +6,7 @@
     mux=on                  with any of them: Ctrl-A is an escape key, as with mon:
 """
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import did_you_mean, no_such
 
 KEYS = {"null": (), "stdio": (), "pty": (), "file": ("path",),
         "socket": ("path", "host", "port", "server", "wait", "nodelay")}
@@ -15,7 +16,7 @@ def chardev_text(text, backend, properties):
     """(id, the short description that chardev_new takes); `properties` is [(key, value or None)]."""
     options = {key: "on" if value is None else value for key, value in properties}
     if backend not in KEYS:
-        raise UserError(f"-chardev {text}: there is no backend '{backend}' (there are: {', '.join(KEYS)})")
+        raise UserError(f"-chardev {text}: {no_such('backend', backend, KEYS)}")
     name = options.pop("id", "")
     if not name:
         raise UserError(f"-chardev {text}: id=ID is missing")
@@ -24,7 +25,7 @@ def chardev_text(text, backend, properties):
         raise UserError(f"-chardev {text}: mux is on or off")
     for key, value in options.items():
         if key not in KEYS[backend]:
-            raise UserError(f"-chardev {text}: {backend} has no '{key}'")
+            raise UserError(f"-chardev {text}: {no_such('key', key, ('id', 'mux', *KEYS[backend]))}")
         if "," in value and backend == "socket":
             raise UserError(f"-chardev {text}: a socket's {key} cannot have a comma")
     short = backend
@@ -67,7 +68,7 @@ class NamedChardevs:
         if kind != "chardev":
             return text
         if name not in self.texts:
-            raise UserError(f"{option} {text}: there is no character device '{name}'; make it with -chardev BACKEND,id={name}")
+            raise UserError(f"{option} {text}: there is no character device '{name}'{did_you_mean(name, self.texts)}; make it with -chardev BACKEND,id={name}")
         if name in self.used:
             raise UserError(f"{option} {text}: it is in use by another option")
         self.used.add(name)

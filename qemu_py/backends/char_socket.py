@@ -14,6 +14,9 @@ import sys
 
 from qemu_py.backends.chardev import FDChar
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import no_such
+
+SWITCHES = ("server", "wait", "nowait", "nodelay", "delay")
 
 
 def parse_switches(text, words):
@@ -30,8 +33,8 @@ def parse_switches(text, words):
             wait = on
         elif word == "nowait":
             wait = False
-        elif key not in ("nodelay", "delay"):
-            raise UserError(f"{text}: there is no '{key}' (there are: server, wait=on|off, nodelay)")
+        elif key not in SWITCHES:
+            raise UserError(f"{text}: {no_such('key', key, SWITCHES)}")
     return server, wait
 
 

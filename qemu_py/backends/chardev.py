@@ -18,6 +18,9 @@ import stat
 import sys
 
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import did_you_mean
+
+KINDS = ("none", "null", "stdio", "mon:stdio", "pty", "file", "tcp", "unix", "chardev")
 
 
 class CharDevice:
@@ -258,5 +261,5 @@ def chardev_new(text, option, used=None, signals=True):
         if not rest:
             raise UserError(f"{option} {text}: a file name is missing after 'file:'")
         return FileChar(rest)
-    raise UserError(f"{option} {text}: unknown character device (known: stdio, mon:stdio, pty, file:PATH,"
+    raise UserError(f"{option} {text}: unknown character device{did_you_mean(kind, KINDS)} (known: stdio, mon:stdio, pty, file:PATH,"
                     " tcp:HOST:PORT, unix:PATH, null, none)")

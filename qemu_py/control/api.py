@@ -15,6 +15,7 @@ import re
 from qemu_py import options
 from qemu_py.control.memory_char import MemoryChar
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import no_such
 
 REGISTERS = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp", "eip", "eflags",
              "cs", "ss", "ds", "es", "fs", "gs", "ldtr", "tr", "cr0", "cr2", "cr3", "cr4",
@@ -246,7 +247,7 @@ class Machine:
     def set_register(self, name, value, cpu=0):
         """Between two instructions; see registers() for the names."""
         if name not in REGISTERS:
-            raise UserError(f"set_register: there is no register '{name}'")
+            raise UserError(f"set_register: {no_such('register', name, REGISTERS)}")
         setattr(self.machine.cpus[cpu], name, value)
 
     def read_memory(self, address, size, virtual=False):

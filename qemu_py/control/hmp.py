@@ -16,6 +16,7 @@ from qemu_py.control.screendump import screendump
 from qemu_py.machine.pc_vga import cpus_stopped
 from qemu_py.util import log
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import did_you_mean
 
 NAME = re.compile(r"\s*([^\s/]+)")
 NMI_PIN = 1                             # LINT1
@@ -40,7 +41,7 @@ class HMP:
         name = found[1]
         command = BY_NAME.get(name)
         if command is None:
-            return f"unknown command: '{name}' (help lists them)\n"
+            return f"{unknown_command(name)}\n"
         arguments = hmp_args.Arguments(line[found.end():], lambda name: register(self.cpu, name))
         try:
             return command.handler(self, **hmp_args.parse(command.arguments, arguments))
@@ -58,6 +59,10 @@ class Command(NamedTuple):
     parameters: str                     # as help shows them
     help: str
     handler: object                     # (hmp, **values) -> text
+
+
+def unknown_command(name):
+    return f"unknown command: '{name}'{did_you_mean(name, BY_NAME)} (help lists them)"
 
 
 # ---------------------------------------------------------------- run state
@@ -91,7 +96,7 @@ def do_help(hmp, name):
     if name == "info":
         return help_info()
     if name is not None and name not in BY_NAME:
-        raise UserError(f"unknown command: '{name}' (help lists them)")
+        raise UserError(unknown_command(name))
     commands = COMMANDS if name is None else [BY_NAME[name]]
     return "".join(f"{f'{command.names} {command.parameters}'.rstrip()}  -- {command.help}\n" for command in commands)
 

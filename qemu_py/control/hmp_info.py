@@ -8,6 +8,7 @@ from qemu_py.control.qtree import info_qtree
 from qemu_py.machine import run_state
 from qemu_py.machine.pc_vga import cpus_stopped
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import did_you_mean
 from qemu_py.util.version import __version__
 
 HF_INHIBIT_IRQ, HF_SMM = 1 << 11, 1 << 19       # of hflags, as in _core/cpu.pxd
@@ -133,5 +134,5 @@ def do_info(hmp, item):
     if item is None:
         return help_info()
     if item not in INFO:
-        raise UserError(f"unknown command: 'info {item}' (there are: {', '.join(INFO)})")
+        raise UserError(f"unknown command: 'info {item}'{did_you_mean(item, INFO)} (there are: {', '.join(INFO)})")
     return INFO[item][0](hmp)

@@ -4,6 +4,7 @@ import os
 from qemu_py.backends.block import open_image
 from qemu_py.devices.floppy_drive import format_of
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import no_such
 
 
 def info_block(hmp):
@@ -28,7 +29,7 @@ def find(hmp, name):
     backend = next((backend for backend in drives if backend.name == name), None)
     if backend is None:
         names = ", ".join(backend.name for backend in drives if backend.removable) or "none"
-        raise UserError(f"there is no drive '{name}' (removable: {names})")
+        raise UserError(no_such("drive", name, [backend.name for backend in drives], f"removable: {names}"))
     if not backend.removable:
         raise UserError(f"'{name}' is not removable")
     return backend

@@ -13,10 +13,12 @@ import os
 import sys
 from dataclasses import dataclass, field
 
+from qemu_py.control.option_grammar import Quit
 from qemu_py.control.profile_symbols import Symbols, elf_symbols, load_symbols
-from qemu_py.options import Quit
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import did_you_mean
 
+OPTIONS = ("-o", "--collapsed", "--report", "--rate", "--symbols", "--system-map", "--top")       # with an argument
 MAX_RATE, MAX_TOP = 10_000, 10_000
 USAGE = "usage: qemu-py profile [options] -- <options of qemu-py>\n\n" + __doc__.partition("\n\n")[2]
 
@@ -52,8 +54,8 @@ def parse(words):
         if word == "--exact":
             found.exact = True
             continue
-        if word not in ("-o", "--collapsed", "--report", "--rate", "--symbols", "--system-map", "--top"):
-            raise UserError(f"profile: {word}: no such option; write qemu-py profile [options] -- <options of qemu-py>"
+        if word not in OPTIONS:
+            raise UserError(f"profile: {word}: no such option{did_you_mean(word, (*OPTIONS, '--exact'))}; write qemu-py profile [options] -- <options of qemu-py>"
                             " (qemu-py profile --help lists them)")
         text = next(words, None)
         if text is None or text == "--":

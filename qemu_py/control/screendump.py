@@ -3,6 +3,7 @@ import struct
 import zlib
 
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import no_such
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -31,7 +32,7 @@ def screendump(machine, path, kind=None):
         raise UserError("screendump: the machine has no display adapter (-vga none)")
     kind = kind or ("png" if str(path).lower().endswith(".png") else "ppm")
     if kind not in ("png", "ppm"):
-        raise UserError(f"screendump: there is no format '{kind}' (there are: png, ppm)")
+        raise UserError(f"screendump: {no_such('format', kind, ('png', 'ppm'))}")
     data = (png if kind == "png" else ppm)(machine.vga.picture())
     try:
         with open(path, "wb") as f:

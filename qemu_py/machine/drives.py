@@ -9,6 +9,7 @@ from qemu_py.backends.aio import AIOThreads
 from qemu_py.backends.block import READ_POLICIES, WRITE_POLICIES, BlockBackend, open_image
 from qemu_py.backends.posix_file import CACHE_MODES
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import did_you_mean, no_such
 
 # interface -> (buses, units on each)
 INTERFACES = {"ide": (2, 2), "floppy": (1, 2), "none": (1 << 16, 1)}
@@ -71,12 +72,14 @@ def on_off(text):
     return text == "on"
 
 
+# Keys whose value is one of a few words
+CHOICES = {"if": tuple(INTERFACES), "media": MEDIA, "cache": CACHE_MODES, "rerror": READ_POLICIES, "werror": WRITE_POLICIES,
+           "discard": ("ignore", "unmap")}
 # key -> (field of DriveOptions, text -> value)
-KEYS = {"file": ("file", str), "format": ("format", str), "if": ("interface", choice(tuple(INTERFACES))),
-        "index": ("index", number), "bus": ("bus", number), "unit": ("unit", number), "media": ("media", choice(MEDIA)),
-        "readonly": ("read_only", on_off), "read-only": ("read_only", on_off), "cache": ("cache", choice(CACHE_MODES)),
-        "rerror": ("rerror", choice(READ_POLICIES)), "werror": ("werror", choice(WRITE_POLICIES)),
-        "snapshot": ("snapshot", on_off), "discard": ("discard", choice(("ignore", "unmap"))), "id": ("id", str)}
+KEYS = {"file": ("file", str), "format": ("format", str), "if": ("interface", choice(CHOICES["if"])),
+        "index": ("index", number), "bus": ("bus", number), "unit": ("unit", number),
+        "readonly": ("read_only", on_off), "read-only": ("read_only", on_off), "snapshot": ("snapshot", on_off), "id": ("id", str),
+        **{key: (key, choice(CHOICES[key])) for key in ("media", "cache", "rerror", "werror", "discard")}}
 
 
 def parse_drive(text, properties):
@@ -85,7 +88,7 @@ def parse_drive(text, properties):
     fields = {}
     for key, value in properties:
         if key not in KEYS:
-            raise UserError(f"{who}: there is no key '{key}' (there are: {', '.join(sorted(KEYS))})")
+            raise UserError(f"{who}: {no_such('key', key, sorted(KEYS))}")
         name, parse = KEYS[key]
         if name in fields:
             raise UserError(f"{who}: '{key}' is given twice")
@@ -94,7 +97,7 @@ def parse_drive(text, properties):
         try:
             fields[name] = parse(value)
         except ValueError as e:
-            raise UserError(f"{who}: '{key}' expects {e}, not '{value}'") from None
+            raise UserError(f"{who}: '{key}' expects {e}, not '{value}'{did_you_mean(value, CHOICES.get(key, ()))}") from None
     if fields.get("file") == "":
         del fields["file"]
     fields["discard"] = fields.get("discard") == "unmap"
@@ -209,7 +212,7 @@ class Drives:
             return None
         blk = self.ids.get(name)
         if blk is None:
-            raise UserError(f"{who}: there is no drive '{name}' (-drive if=none,id={name},file=FILE makes one)")
+            raise UserError(f"{who}: there is no drive '{name}'{did_you_mean(name, self.ids)} (-drive if=none,id={name},file=FILE makes one)")
         if blk.options.interface != "none" or name in self.claimed:
             raise UserError(f"{who}: the drive '{name}' is used by another device")
         self.claimed.add(name)

@@ -4,14 +4,16 @@ Beside its own properties every device has `id`, a name by which others refer to
 name of the bus (isa.0, pci.0, or the id of a PCI bridge).
 """
 from qemu_py.devices import device_class
+from qemu_py.system.device import DEVICES
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import no_such
 
 
 def plug(machine, name, options):
     """-device: `options` is {property: text}."""
     cls = device_class(name)
     if cls is None:
-        raise UserError(f"-device {name}: there is no such device; -device help lists them")
+        raise UserError(f"-device {name}: {no_such('device', name, DEVICES, '-device help lists them')}")
     options = dict(options)
     identity, bus_name = options.pop("id", None), options.pop("bus", None)
     bus = find_bus(machine, cls, bus_name)

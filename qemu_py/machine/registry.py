@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import no_such
 
 MODULE_INIT_MACHINE = "machine"
 BOARD_MODULES = ("qemu_py.machine.pc",)         # each registers its machines when it is initialized
@@ -54,7 +55,8 @@ def find_machine(name=None):
     for machine in machines():
         if (machine.is_default if name is None else name in (machine.name, machine.alias or machine.name)):
             return machine
-    raise UserError(f"-M {name}: no such machine; -M help lists them")
+    names = [name for machine in machines() for name in (machine.alias, machine.name) if name]
+    raise UserError(f"-M {name}: {no_such('machine', name, names, '-M help lists them')}")
 
 
 def help_text():

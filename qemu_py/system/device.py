@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from qemu_py.util import log
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import no_such
 
 DEVICES = {}                            # name -> class, filled by @device
 
@@ -96,8 +97,7 @@ class Device:
         for name, text in options.items():
             prop = cls.PROPERTIES.get(name)
             if prop is None:
-                known = ", ".join(sorted(cls.PROPERTIES)) or "none"
-                raise UserError(f"-device {cls.NAME}: there is no property '{name}' (it has: {known})")
+                raise UserError(f"-device {cls.NAME}: {no_such('property', name, sorted(cls.PROPERTIES))}")
             try:
                 properties[name.replace("-", "_")] = prop.parse(text)
             except ValueError as e:

@@ -2,11 +2,16 @@
 
 The devices that want them register; the last one that did gets them. Callers hold the iothread lock.
 """
-from qemu_py.system.keymap import find_key, keys_of_character
+from qemu_py.system.keymap import KEYS, find_key, keys_of_character
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import no_such
 
 HOLD_NS = 100_000_000                   # how long sendkey holds its keys
 TYPE_NS = 20_000_000                    # between the characters of a text
+
+
+def no_such_key(name):
+    return no_such("key", name, KEYS, "such as a, f1, ret, ctrl, alt, delete, pgup, kp_enter")
 
 
 class Inputs:
@@ -27,7 +32,7 @@ class Inputs:
         try:
             key = find_key(name)
         except KeyError:
-            raise UserError(f"there is no key '{name}'") from None
+            raise UserError(no_such_key(name)) from None
         self._key(key, down)
 
     def _key(self, key, down):
@@ -41,7 +46,7 @@ class Inputs:
             try:
                 keys.append(find_key(name))
             except KeyError:
-                raise UserError(f"sendkey {combination}: there is no key '{name}'") from None
+                raise UserError(f"sendkey {combination}: {no_such_key(name)}") from None
         self._schedule(keys, self._free_at(), hold_ns)
 
     def type_text(self, text):

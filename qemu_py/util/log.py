@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TextIO
 
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import no_such
 
 CPU_LOG_TB_OUT_ASM = 1 << 0
 CPU_LOG_TB_IN_ASM = 1 << 1
@@ -59,8 +60,7 @@ def cpu_str_to_log_mask(text: str, who: str = "-d") -> int:
     for name in text.split(","):
         name = name.strip()
         if name not in by_name:
-            names = ",".join(category.name for category in CATEGORIES)
-            raise UserError(f"{who} {name or text}: no such log category; choose from {names},all,none")
+            raise UserError(f"{who} {text}: {no_such('log item', name, by_name)}")
         mask |= by_name[name]
     return mask
 

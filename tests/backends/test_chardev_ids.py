@@ -5,11 +5,12 @@ from qemu_py import options
 from qemu_py.backends.char_mux import MuxChar
 from qemu_py.backends.char_options import chardev_text
 from qemu_py.backends.chardev import FileChar
+from qemu_py.control.option_grammar import split_properties
 from qemu_py.util.errors import UserError
 
 
 def short(text):
-    backend, properties = options.split_properties(text)
+    backend, properties = split_properties(text)
     return chardev_text(text, backend, properties)
 
 

@@ -133,7 +133,7 @@ def test_an_image_of_another_format_is_not_taken_for_a_raw_one_unless_told(opene
 
 
 def test_an_unknown_format_is_refused(opener, image):
-    with pytest.raises(UserError, match="unknown image format 'foo' .known: .*raw"):
+    with pytest.raises(UserError, match="no image format .foo. .there are: .*raw"):
         opener(image(512), format_name="foo")
 
 
