@@ -169,7 +169,7 @@ class FWCfg(Device):
         s.offset += len(part)
         left, target = length - len(part), target + len(part)
         while left:                     # behind the end there are zeros
-            if self.memory.map(target, left) is None:
+            if target >= 1 << 64 or self.memory.map(target, left) is None:
                 log.log(log.LOG_GUEST_ERROR, f"fw_cfg: DMA of {left} bytes to {target:#x}, where there is no RAM")
                 return DMA_ERROR
             count = min(left, 1 << 16)

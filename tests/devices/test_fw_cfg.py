@@ -135,6 +135,11 @@ def test_dma_reads_on_from_where_it_was(guest):
     assert guest.inb(DATA_PORT) == ord("o")
 
 
+def test_dma_beyond_the_last_address_is_an_error(guest):
+    guest.device.add(0x8000, b"hello")
+    assert guest.dma(0x8000 << 16 | SELECT | READ, 9, target=(1 << 64) - 5) == ERROR
+
+
 def test_the_high_half_of_the_address_counts_for_one_transfer(guest):
     guest.outl_be(DMA_HIGH, 1)
     guest.device.add(0x8000, b"hello")
