@@ -6,6 +6,7 @@ enum { ALLOCATE = 1, ADD_POINTER, ADD_CHECKSUM, WRITE_POINTER };
 enum { ZONE_HIGH = 1, ZONE_FSEG };
 #define FILE_NAME 56
 #define FILES 16
+#define F_SEGMENT_SIZE 0xF00
 
 static union command {
     struct { u32 kind; char file[FILE_NAME]; u32 align; u8 zone; } __attribute__((packed)) allocate;
@@ -16,18 +17,18 @@ static union command {
 } command;
 static struct placed { const struct fw_cfg_file *file; u32 address; } placed[FILES];
 static u32 placed_count;
-static u8 f_segment[2048] __attribute__((aligned(64)));
-static u32 f_used;
+extern u8 f_segment[F_SEGMENT_SIZE];                /* entry.asm */
+static u32 f_segment_used;
 
 static u32 physical(const void *p) { return 0xF0000 + (u32) p; }
 
 /* Room in the segment F000h, where tables are looked for on paragraphs; its address, or 0. */
 u32 allocate_f_segment(u32 size, u32 align)
 {
-    u32 at = f_used + align - 1 & -align;
-    if (align > 64 || size > sizeof f_segment || at > sizeof f_segment - size)
+    u32 at = f_segment_used + align - 1 & -align;
+    if (align > 64 || size > F_SEGMENT_SIZE || at > F_SEGMENT_SIZE - size)
         return 0;
-    f_used = at + size;
+    f_segment_used = at + size;
     return physical(f_segment + at);
 }
 
@@ -116,8 +117,8 @@ static int carry_out(u32 kind)
 
 static void clear(void)
 {
-    placed_count = f_used = 0;
-    for (u32 n = 0; n < sizeof f_segment; n++)      /* before a reset there were others */
+    placed_count = f_segment_used = 0;
+    for (u32 n = 0; n < F_SEGMENT_SIZE; n++)      /* before a reset there were others */
         f_segment[n] = 0;
 }
 

@@ -63,10 +63,23 @@ void print_number(u32 n);
 void print_size(u32 kib);
 int read_key(u32 ticks);
 void call_int(u8 number, struct regs *r);
-void pci_init(void);
 void keyboard_init(void);
 void option_roms(void);
 extern int has_pci;
+
+/* ---- pci.c, irq_tables.c, pci_bios.asm */
+#define PCI_SLOTS 32
+extern struct pci_slot {
+    u16 bdf;                                        /* of function 0 */
+    u8 route, pins;                                 /* pin n of it is PIRQ n + route; which pins there are */
+} pci_slots[PCI_SLOTS];
+extern u32 pci_slot_count;
+extern const u8 pirqs[4];
+extern u8 pci_last_bus, pir_table[], bios32_directory[], bios32_sum;
+void pci_init(void);
+u32 pci_get(u16 bdf, u8 reg);
+void pci_put(u16 bdf, u8 reg, u32 v);
+void irq_tables_init(void);
 
 /* ---- flat.asm, memory.c, acpi.c, smp.c */
 u32 flat_read(u32 address);

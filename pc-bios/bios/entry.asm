@@ -3,12 +3,12 @@
 ; Code, data and stack are one segment, F000h: on `pc` POST makes it RAM through the 440FX's PAM registers, on
 ; `isapc` it is RAM from the beginning. The C files are gcc -m16, so segments are never mixed and a pointer is an offset.
 ;
-; Not there yet: PIR, MP, PCI BIOS and BIOS32, APM, the mouse, alarms, CMOS shutdown codes, keyboard lights.
+; Not there yet: APM, the mouse, alarms, CMOS shutdown codes, keyboard lights.
 
 bits 16
 extern post, handle_09, handle_10, handle_11, handle_12, handle_13, handle_14, handle_15, handle_16, handle_17
-extern handle_18, handle_19, handle_1a, handle_irq, handle_0e
-global call_regs, copy_flat, gdt_pointer, entry_table, dummy_iret, stack_level, start_boot
+extern handle_18, handle_19, handle_irq, handle_0e, entry_1a
+global call_regs, copy_flat, gdt_pointer, entry_table, dummy_iret, stack_level, start_boot, service, f_segment
 
 PAM0_ADDRESS equ 80000058h              ; 59h, the 440FX's PAM0, is in this dword
 STACK_TOP equ 0E000h
@@ -102,7 +102,6 @@ entry_%1:
         SERVICE 16
         SERVICE 17
         SERVICE 0e
-        SERVICE 1a
         SERVICE irq
 
 ; INT 18h and 19h do not return: a stack of their own, empty.
@@ -377,6 +376,9 @@ rom_gdt_pointer: dw 39
         times 0FC7h - ($ - $$) db 0FFh
 diskette_table:                         ; where the AT has the one that INT 1Eh points to: of a 1.44 MiB diskette
         db 0AFh, 2, 25h, 2, 18, 1Bh, 0FFh, 6Ch, 0F6h, 0Fh, 8
+        times 1000h - ($ - $$) db 0FFh
+f_segment:                              ; tables are placed here (acpi.c)
+        times 0F00h db 0
         times 1FF0h - ($ - $$) db 0FFh
         jmp 0F000h:reset
         db "01/01/26", 0, 0FCh, 0

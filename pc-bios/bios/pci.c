@@ -1,83 +1,159 @@
-/* PCI bus 0: base addresses, interrupts, the PIIX's parts; the display's ROM. Buses behind bridges stay as they are. */
+/* PCI: bus numbers, base addresses and windows of bridges, interrupts, the PIIX's parts; the display's ROM. */
 #include "bios.h"
 
-static u32 address(u8 devfn, u8 reg) { return 0x80000000U | devfn << 8 | (reg & 0xFC); }
-static u32 get(u8 devfn, u8 reg) { outl(0xCF8, address(devfn, reg)); return inl(0xCFC); }
-static void put(u8 devfn, u8 reg, u32 v) { outl(0xCF8, address(devfn, reg)); outl(0xCFC, v); }
-static void putb(u8 devfn, u8 reg, u8 v) { outl(0xCF8, address(devfn, reg)); outb(0xCFC + (reg & 3), v); }
-static void putw(u8 devfn, u8 reg, u16 v) { outl(0xCF8, address(devfn, reg)); outw(0xCFC + (reg & 2), v); }
+#define IO_START 0xC000
+#define MEMORY_START 0xE0000000U
+#define MEMORY_END 0xFEC00000U                      /* the I/O APIC's */
+#define ROM 0x30
 
-static const u8 irqs[4] = { 10, 10, 11, 11 };       /* of PIRQA#-PIRQD# */
+static u32 address(u16 bdf, u8 reg) { return 0x80000000U | bdf << 8 | (reg & 0xFC); }
+u32 pci_get(u16 bdf, u8 reg) { outl(0xCF8, address(bdf, reg)); return inl(0xCFC); }
+void pci_put(u16 bdf, u8 reg, u32 v) { outl(0xCF8, address(bdf, reg)); outl(0xCFC, v); }
+static void putb(u16 bdf, u8 reg, u8 v) { outl(0xCF8, address(bdf, reg)); outb(0xCFC + (reg & 3), v); }
+static void putw(u16 bdf, u8 reg, u16 v) { outl(0xCF8, address(bdf, reg)); outw(0xCFC + (reg & 2), v); }
+
+const u8 pirqs[4] = { 10, 10, 11, 11 };             /* where PIRQA#-PIRQD# lead to */
+struct pci_slot pci_slots[PCI_SLOTS];
+u32 pci_slot_count;
 static u32 next_io, next_memory;
-static u32 vga_rom;
+static u16 display;                                 /* the first; 0: none (that is the host bridge's address) */
 
-static void base_address(u8 devfn, u8 reg)
+/* Room of a size that is a power of 2, from next to end; 0: there is none. */
+static u32 place(u32 *next, u32 size, u32 end)
 {
-    u32 before = get(devfn, reg);
-    put(devfn, reg, reg == 0x30 ? 0xFFFFF800U : 0xFFFFFFFFU);
-    u32 mask = get(devfn, reg);
-    put(devfn, reg, before);
-    if (!mask)
-        return;
-    u32 *next = mask & 1 && reg != 0x30 ? &next_io : &next_memory;
-    u32 size = next == &next_io ? -(mask & 0xFFFC) & 0xFFFF : -(mask & ~15U);
-    *next = *next + size - 1 & -size;
-    put(devfn, reg, *next);
-    *next += size;
+    u32 at = *next + size - 1 & -size;
+    if (at < *next || at >= end || size > end - at)
+        return 0;
+    *next = at + size;
+    return at;
 }
 
-static void function(u8 devfn)
+/* Return: a register of 64 bits? */
+static int base_address(u16 bdf, u8 reg)
 {
-    u32 id = get(devfn, 0), class = get(devfn, 8) >> 16;
-    u8 type = get(devfn, 0x0C) >> 16 & 0x7F, pin = get(devfn, 0x3C) >> 8;
-    for (int reg = 0x10; type == 0 && reg < 0x28; reg += 4) {
-        int wide = (get(devfn, reg) & 7) == 4;
-        base_address(devfn, reg);
-        if (wide)
-            put(devfn, reg += 4, 0);
-    }
-    if (type == 0)
-        base_address(devfn, 0x30);
-    if (pin)
-        putb(devfn, 0x3C, irqs[pin - 1 + (devfn >> 3) - 1 & 3]);
-    putw(devfn, 4, get(devfn, 4) | 3);
+    u32 before = pci_get(bdf, reg);
+    pci_put(bdf, reg, reg == ROM ? 0xFFFFF800U : 0xFFFFFFFFU);
+    u32 mask = pci_get(bdf, reg), at;
+    pci_put(bdf, reg, before);
+    int wide = reg != ROM && (mask & 7) == 4;
+    if (reg != ROM && mask & 1)
+        at = place(&next_io, -(mask & 0xFFFC) & 0xFFFF, 0x10000);
+    else if (!(mask & ~15U))
+        return wide;
+    else
+        at = place(&next_memory, -(mask & ~15U), MEMORY_END);
+    pci_put(bdf, reg, at);
+    if (wide)
+        pci_put(bdf, reg + 4, 0);
+    if (!at)
+        say("PCI: no room for a base address\n");
+    return wide;
+}
+
+/* The PIIX's functions and what is fixed about them. */
+static void chip_set(u16 bdf, u32 id)
+{
     if (id == 0x70008086) {
         for (int n = 0; n < 4; n++)
-            putb(devfn, 0x60 + n, irqs[n]);
+            putb(bdf, 0x60 + n, pirqs[n]);
         outb(0x4D0, 0x00);
         outb(0x4D1, 0x0C);
     } else if (id == 0x70108086)
-        put(devfn, 0x40, 0x80008000U);              /* both channels decode */
+        pci_put(bdf, 0x40, 0x80008000U);            /* both channels decode */
     else if (id == 0x71138086) {
-        putb(devfn, 0x3C, 9);
-        put(devfn, 0x40, 0x601);
-        putb(devfn, 0x80, 1);
-        put(devfn, 0x90, 0x701);
-        putb(devfn, 0xD2, 9);
-    } else if (class == 0x0300 && !vga_rom && get(devfn, 0x30))
-        vga_rom = get(devfn, 0x30) | 1, put(devfn, 0x30, vga_rom);
+        putb(bdf, 0x3C, 9);
+        pci_put(bdf, 0x40, 0x601);
+        putb(bdf, 0x80, 1);
+        pci_put(bdf, 0x90, 0x701);
+        putb(bdf, 0xD2, 9);
+    }
+}
+
+static void bus_init(u8 bus, u8 route);             /* route: what is added to a slot's number, on the way to its PIRQs */
+
+/* What is behind it gets numbers and addresses in one piece; a window that nothing is in is closed. */
+static void bridge(u16 bdf, u8 route)
+{
+    u32 io = next_io = next_io + 0xFFF & -0x1000, memory = next_memory = next_memory + 0xFFFFF & -0x100000;
+    u8 bus = ++pci_last_bus;
+    int screen = !display;
+    putb(bdf, 0x18, bdf >> 8);
+    putb(bdf, 0x19, bus);
+    putb(bdf, 0x1A, 0xFF);
+    bus_init(bus, route);
+    putb(bdf, 0x1A, pci_last_bus);
+    next_io = next_io + 0xFFF & -0x1000;
+    next_memory = next_memory + 0xFFFFF & -0x100000;
+    int none = next_io == io;
+    putb(bdf, 0x1C, none ? 0xF0 : io >> 8);
+    putb(bdf, 0x1D, none ? 0 : next_io - 1 >> 8);
+    none = next_memory == memory;
+    pci_put(bdf, 0x20, none ? 0x0000FFF0 : memory >> 16 | next_memory - 1 & 0xFFF00000U);
+    pci_put(bdf, 0x24, 0x0000FFF0);                 /* nothing apart for what can be prefetched */
+    if (screen && display)
+        putw(bdf, 0x3E, pci_get(bdf, 0x3C) >> 16 | 0x0008);     /* the VGA's old addresses lead there */
+}
+
+static void function(u16 bdf, struct pci_slot *slot)
+{
+    u32 id = pci_get(bdf, 0);
+    u8 type = pci_get(bdf, 0x0C) >> 16 & 0x7F, pin = pci_get(bdf, 0x3C) >> 8;
+    for (int reg = 0x10; type < 2 && reg < (type ? 0x18 : 0x28); reg += 4)
+        reg += 4 * base_address(bdf, reg);
+    if (type < 2)
+        base_address(bdf, type ? 0x38 : ROM);
+    if (pin && pin <= 4) {
+        putb(bdf, 0x3C, pirqs[pin - 1 + slot->route & 3]);
+        slot->pins |= 1 << pin - 1;
+    }
+    if (pci_get(bdf, 8) >> 16 == 0x0300 && !display)
+        display = bdf;
+    chip_set(bdf, id);
+    putw(bdf, 4, pci_get(bdf, 4) | (type == 1 ? 7 : 3));
+    if (type == 1)
+        bridge(bdf, slot->route);
+}
+
+static void bus_init(u8 bus, u8 route)
+{
+    struct pci_slot none, *slot = &none;
+    for (int devfn = 0; devfn < 0x100; devfn++) {
+        u16 bdf = bus << 8 | devfn;
+        int there = (pci_get(bdf, 0) & 0xFFFF) != 0xFFFF;
+        if (!(devfn & 7)) {
+            slot = there && pci_slot_count < PCI_SLOTS ? &pci_slots[pci_slot_count++] : &none;
+            *slot = (struct pci_slot) { bdf, route + (devfn >> 3) & 3, 0 };
+        }
+        if (there)
+            function(bdf, slot);
+        if (!(devfn & 7) && !(there && pci_get(bdf, 0x0C) & 0x800000))
+            devfn |= 7;
+    }
+}
+
+/* The display's, from its ROM to C0000h. */
+static void vga_rom(void)
+{
+    u32 at = pci_get(display, ROM);
+    if (!display || !at)
+        return;
+    pci_put(display, ROM, at | 1);
+    copy_flat(0xC0000, at, 4);
+    if (peekw(0xC000, 0) == 0xAA55)
+        copy_flat(0xC0000, at, peekb(0xC000, 2) * 512);
+    pci_put(display, ROM, at);
 }
 
 void pci_init(void)
 {
-    next_io = 0xC000;
-    next_memory = 0xE0000000U;
-    vga_rom = 0;
-    for (int devfn = 0; devfn < 0x100; devfn++) {
-        if ((get(devfn, 0) & 0xFFFF) != 0xFFFF)
-            function(devfn);
-        if (!(devfn & 7) && !(get(devfn, 0x0C) & 0x800000))
-            devfn |= 7;
-    }
+    next_io = IO_START;
+    next_memory = MEMORY_START;
+    pci_slot_count = pci_last_bus = display = 0;
+    bus_init(0, 3);                                 /* INTA# of slot 1 is PIRQA# */
     outl(0xCF8, 0x80000058U);                       /* PAM1-PAM3: C0000h-DFFFFh are RAM; PAM0 stays */
     u32 pam = inl(0xCFC);
     outl(0xCFC, pam & 0xFFFF | 0x33330000U);
     outl(0xCF8, 0x8000005CU);
     outl(0xCFC, inl(0xCFC) & 0xFFFF0000U | 0x3333);
-    if (vga_rom) {
-        u32 from = vga_rom & ~1U;
-        copy_flat(0xC0000, from, 4);
-        if (peekw(0xC000, 0) == 0xAA55)
-            copy_flat(0xC0000, from, peekb(0xC000, 2) * 512);
-    }
+    vga_rom();
 }

@@ -102,6 +102,7 @@ void post(void)
     memory_init();
     acpi_init();                                    /* it asks where pci_init() has put the power management */
     smbios_init();
+    irq_tables_init();
     memory_map_init();
     keyboard_init();
     option_roms();
