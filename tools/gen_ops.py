@@ -115,10 +115,11 @@ def dedent(body):
     return [l[width:] for l in body]
 
 
-def macros(line):
+def macros(line, end):
+    """Ways out of a TB. A row that may fall through can be called alone by host code, so it starts no other TB itself."""
     line = re.sub(r"\bFAULT\b", "return op_fault(env, op)", line)
     line = re.sub(r"\bGOTO (\w+)", r"return goto_tb(env, \1)", line)
-    line = re.sub(r"\bLOOKUP\b", "return lookup_tb_ptr(env)", line)
+    line = re.sub(r"\bLOOKUP\b", "return lookup_tb_ptr(env)" if end else "return exit_tb(env)", line)
     line = re.sub(r"\bEXIT\b", "return exit_tb(env)", line)
     return line
 
@@ -211,8 +212,10 @@ def function(name, row, flags, mode, cond=None):
         lines += cond
     elif "end" not in row.props and "head" not in row.props:
         lines.append("return op[1].fn(env, op + 1)")
+    end = "end" in row.props or cond is not None
+
     def text(name, lines):
-        return [signature(name)] + ["    " + macros(l) if l else "" for l in lines]
+        return [signature(name)] + ["    " + macros(l, end) if l else "" for l in lines]
     fast = split_cold(name, lines) if row.module in SPLIT else None
     if fast is None:
         return text(name, lines)

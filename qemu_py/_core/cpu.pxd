@@ -583,6 +583,9 @@ cdef struct CPUX86State:
     uint64_t site_epoch
     void *host_jmp_cache        # [HOST_JMP_CACHE_SIZE] of HostJmpEntry
     uint64_t cc_scratch         # flags on their way to the host's
+    IROp cold_op[2]             # an op that host code has the interpreter do, and the way back
+    uint8_t bounce[16]          # a read operand that lies in two pages, in one piece ...
+    uint64_t bounce_addend      # ... and what its address needs to be that of `bounce`
     uint64_t tlb_flush_count
     # ---- guest x87 and SSE state in the host's registers while host code runs (x86/fp_live.pxd)
     uint32_t fp_live            # FP_LIVE_*; in C only FP_LIVE_X87 can be set

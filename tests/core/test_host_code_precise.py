@@ -165,4 +165,5 @@ def test_the_guest_s_own_data_breakpoint_set_while_its_loop_is_hot():
                   "add ebx, ecx; jmp again", steps=1000)
         return (stage.vector(), stage.stack(3), state(stage.cpu), stage.cpu.dr6), stage.cpu
     vector, stack, after, dr6 = both(scenario)
-    assert vector == 1 and after["ecx"] == 41 and dr6 & 15 == 1
+    behind = 0x10000 + len(asm(f"inc ecx; mov [{DATA}], ecx", 0x10000))          # Stage starts there
+    assert vector == 1 and after["ecx"] == 41 and dr6 & 15 == 1 and stack[0] == behind

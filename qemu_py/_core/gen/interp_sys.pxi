@@ -6,7 +6,7 @@ cdef uintptr_t op_load_seg(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     if env.hflags != env.current_tb.flags:
         env.eip = <uint64_t> op.imm
-        return lookup_tb_ptr(env)
+        return exit_tb(env)
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_load_ss(CPUX86State *env, IROp *op) noexcept nogil:
@@ -22,7 +22,7 @@ cdef uintptr_t op_load_ss_in_tb(CPUX86State *env, IROp *op) noexcept nogil:
     if env.hflags != env.current_tb.flags:
         env.hflags |= HF_INHIBIT_IRQ
         env.eip = <uint64_t> op.imm
-        return lookup_tb_ptr(env)
+        return exit_tb(env)
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_pop_seg(CPUX86State *env, IROp *op) noexcept nogil:
@@ -30,7 +30,7 @@ cdef uintptr_t op_pop_seg(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     if env.hflags != env.current_tb.flags:
         env.eip = <uint64_t> op.imm
-        return lookup_tb_ptr(env)
+        return exit_tb(env)
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_pop_ss(CPUX86State *env, IROp *op) noexcept nogil:
@@ -46,7 +46,7 @@ cdef uintptr_t op_pop_ss_in_tb(CPUX86State *env, IROp *op) noexcept nogil:
     if env.hflags != env.current_tb.flags:
         env.hflags |= HF_INHIBIT_IRQ
         env.eip = <uint64_t> op.imm
-        return lookup_tb_ptr(env)
+        return exit_tb(env)
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_load_far(CPUX86State *env, IROp *op) noexcept nogil:
@@ -58,7 +58,7 @@ cdef uintptr_t op_load_far(CPUX86State *env, IROp *op) noexcept nogil:
         w32(env, op.a, r32(env, T0))
     if env.hflags != env.current_tb.flags:
         env.eip = <uint64_t> op.imm
-        return lookup_tb_ptr(env)
+        return exit_tb(env)
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_selector16(CPUX86State *env, IROp *op) noexcept nogil:
@@ -199,7 +199,7 @@ cdef uintptr_t op_popf(CPUX86State *env, IROp *op) noexcept nogil:
 cdef uintptr_t op_mode_changed(CPUX86State *env, IROp *op) noexcept nogil:
     if env.hflags != env.current_tb.flags or env.exit_request:
         env.eip = <uint64_t> op.imm
-        return lookup_tb_ptr(env)
+        return exit_tb(env)
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_cli(CPUX86State *env, IROp *op) noexcept nogil:
@@ -216,7 +216,7 @@ cdef uintptr_t op_sti(CPUX86State *env, IROp *op) noexcept nogil:
         return op_fault(env, op)
     if env.hflags != env.current_tb.flags or env.exit_request:
         env.eip = <uint64_t> op.imm
-        return lookup_tb_ptr(env)
+        return exit_tb(env)
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_sti_in_tb(CPUX86State *env, IROp *op) noexcept nogil:
@@ -225,7 +225,7 @@ cdef uintptr_t op_sti_in_tb(CPUX86State *env, IROp *op) noexcept nogil:
     if env.hflags & HF_INHIBIT_IRQ:
         if env.interrupt_request:
             env.eip = <uint64_t> op.imm
-            return lookup_tb_ptr(env)
+            return exit_tb(env)
         env.hflags &= ~<uint32_t> HF_INHIBIT_IRQ
     return op[1].fn(env, op + 1)
 

@@ -30,6 +30,7 @@ cdef struct HostBuffer:
     uint8_t *goto_tb
     uint8_t *lookup
     uint8_t *call
+    uint8_t *call_cold
     uint8_t *norm_c
     uint8_t *norm_all
     uint8_t *load_flags

@@ -58,6 +58,19 @@ cdef void emit_bail(Gen *g, uint32_t k, bint t0) noexcept nogil:
         jmp_to(a, g.h.bail0)
 
 
+cdef void emit_alone(Gen *g, Cold *c) noexcept nogil:
+    """The interpreter does this op only: a move to or from a device, across pages, or the like."""
+    cdef Asm *a = &g.a
+    if c.t0:
+        st(a, 8, R11, R14, off(&E.t[0]))
+    mov_ri64(a, R8, <uint64_t> <uintptr_t> &g.tb.ir[c.k])
+    mov_ri64(a, R9, <uint64_t> <uintptr_t> g.tb)
+    call_to(a, g.h.call_cold)
+    if c.t0_after:
+        ld(a, 8, R11, R14, off(&E.t[0]))
+    jmp_to(a, c.after)
+
+
 cdef void emit_cold(Gen *g) noexcept nogil:
     cdef Asm *a = &g.a
     cdef Cold *c
@@ -82,7 +95,10 @@ cdef void emit_cold(Gen *g) noexcept nogil:
         if c.pend.on:
             store_pend(g, &c.pend)
         fp_pointer(g, c.fp_ip)
-        emit_bail(g, c.k, c.t0)
+        if c.after == NULL:
+            emit_bail(g, c.k, c.t0)
+        else:
+            emit_alone(g, c)
 
 
 # ---------------------------------------------------------------- an op
@@ -256,6 +272,19 @@ cdef struct Undo:               # of an op whose template gave up
     FPGen fp
 
 
+cdef inline bint is_move(int id) noexcept nogil:
+    """Leaves flags alone, and needs nothing but memory that it reads or writes once."""
+    return id in (T_ld, T_ldzx, T_ldsx, T_st, T_st_i, T_push_r, T_push_i, T_pop_r, T_leave, T_string)
+
+
+cdef void come_back(Gen *g, uint32_t ncold) noexcept nogil:
+    """What the op at hand has out of line goes on behind it."""
+    while ncold < g.ncold:
+        g.cold[ncold].after = g.a.p
+        g.cold[ncold].t0_after = g.t0
+        ncold += 1
+
+
 cdef int gen_template(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     """gen_op, and the jump that is fused with it. Nonzero: not done, nothing was emitted."""
     cdef Undo u
@@ -266,6 +295,8 @@ cdef int gen_template(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
         if gen_fp(g, op, f) == 0:
             return 0
     elif gen_op(g, op, t) == 0:
+        if is_move(t.id) and g.fp.known == 0 and g.hv == 0:
+            come_back(g, u.ncold)
         if t.kills and t.nf:
             kill_flags(g)
         if t.cc >= 0:
@@ -311,7 +342,7 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
         fp_before(g, props)
         if (TEMPLATES[op.opc].id or fp_template(op.opc).form) and gen_template(g, op, &TEMPLATES[op.opc]) == 0:
             continue
-        if props & (OPP_END | OPP_LEAVES):
+        if props & OPP_END:
             flush_flags(g)
             emit_bail(g, k, g.t0)
             break

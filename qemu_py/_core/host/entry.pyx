@@ -4,12 +4,14 @@ Guest registers are where the host has those of the same name, but ESP, which is
 R8-R10 are free. At a TB's head everything else of the CPU is in env, flags too, but for what env.fp_live names.
 """
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcpy
 from qemu_py._core.cpu cimport (CC_O, CC_OP_RES, CPUTLBEntry, FP_LIVE_MXCSR, FP_LIVE_X87, FP_LIVE_XMM, TARGET_PAGE_MASK,
                                 TBJmpCacheEntry)
 from qemu_py._core.flags cimport compute_all, compute_c, set_cc_eflags
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
 from qemu_py._core.ir.interp cimport TB_EXIT, goto_tb
+from qemu_py._core.ir.table cimport op_table
 from qemu_py._core.softmmu cimport ACCESS_READ, ACCESS_WRITE, tlb_vaddr_to_host
 from qemu_py._core.tb cimport tb_jmp_cache_hash_func
 from qemu_py._core.x86.fp_live cimport x87_image, x87_leave
@@ -52,11 +54,39 @@ cdef uintptr_t host_lookup(CPUX86State *env) noexcept nogil:
     return TB_EXIT
 
 
+cdef enum:              # host_fill
+    FILL_NONE = 0
+    FILL_PAGE = 1
+    FILL_BOUNCED = 2
+
 cdef int host_fill(CPUX86State *env, uint32_t va, uint32_t size, uint32_t write) noexcept nogil:
-    """Make the TLB entry for an access within a page, if it is plain RAM and raises nothing."""
-    if (va & 0xFFF) + size > 0x1000:
-        return 0
-    return tlb_vaddr_to_host(env, va, ACCESS_WRITE if write else ACCESS_READ, env.mmu_idx) != NULL
+    """Make the TLB entry for an access, if it is to plain RAM and raises nothing; one that reads from two pages is
+    done, to env.bounce."""
+    cdef uint32_t room = 0x1000 - (va & 0xFFF)
+    cdef uint8_t *low
+    cdef uint8_t *high_
+    if room >= size:
+        return (FILL_PAGE if tlb_vaddr_to_host(env, va, ACCESS_WRITE if write else ACCESS_READ, env.mmu_idx) != NULL
+                else FILL_NONE)
+    if write or va + room == 0:
+        return FILL_NONE
+    low = tlb_vaddr_to_host(env, va, ACCESS_READ, env.mmu_idx)
+    if low == NULL:
+        return FILL_NONE
+    memcpy(env.bounce, low, room)
+    high_ = tlb_vaddr_to_host(env, va + room, ACCESS_READ, env.mmu_idx)
+    if high_ == NULL:
+        return FILL_NONE
+    memcpy(env.bounce + room, high_, size - room)
+    env.bounce_addend = <uint64_t> <uintptr_t> env.bounce - va
+    return FILL_BOUNCED
+
+
+cdef uintptr_t host_call_cold(CPUX86State *env, IROp *op) noexcept nogil:
+    """One op by its interpreter's function."""
+    env.cold_op[0] = op[0]
+    env.cold_op[1].fn = op_return
+    return op_table()[op.opc].fn(env, &env.cold_op[0])
 
 
 cdef void host_norm_c(CPUX86State *env) noexcept nogil:
@@ -116,6 +146,7 @@ cdef uint8_t *emit_probe(Asm *a, HostBuffer *h, int size, bint write) noexcept n
     cdef uint8_t *wrap
     cdef uint8_t *miss
     cdef uint8_t *retry
+    cdef uint8_t *bounced
     cdef CPUTLBEntry *entry = NULL
     push(a, R11)
     mov_rr(a, 4, R10, R8)
@@ -158,11 +189,17 @@ cdef uint8_t *emit_probe(Asm *a, HostBuffer *h, int size, bint write) noexcept n
     fp_kept(a, h)
     pop(a, R9)
     pop(a, R8)
-    rr(a, 4, 0x85, R10, R10)
-    aim(jcc(a, CC_NE), retry)
+    alu_ri(a, 4, X_CMP, R10, FILL_PAGE)
+    aim(jcc(a, CC_E), retry)
+    bounced = jcc(a, CC_A)
     aim(wrap, a.p)
     pop(a, R11)
     rr(a, 8, 0x0B, RSP, RSP)            # not zero
+    b1(a, 0xC3)
+    aim(bounced, a.p)
+    pop(a, R11)
+    ld(a, 8, R10, R14, off(&E.bounce_addend))
+    rr(a, 4, 0x3B, RAX, RAX)
     b1(a, 0xC3)
     return start
 
@@ -228,23 +265,31 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
     mov_rr(a, 8, RDI, R14)
     leave_frame(a)
     jmp_c(a, <void *> host_lookup)
-    h.call = a.p                        # R8: a copy of an op; behind it op_return's, whose imm is the TB
-    spill_all(a, h)
-    ld(a, 8, R9, R8, sizeof(IROp) + off(&op.imm))
-    st(a, 8, R9, R14, off(&E.current_tb))
-    mov_rr(a, 8, RDI, R14)
-    mov_rr(a, 8, RSI, R8)
-    alu_ri(a, 8, X_SUB, RSP, 8)
-    rm(a, 4, 0xFF, 2, RSI, off(&op.fn))
-    alu_ri(a, 8, X_ADD, RSP, 8)
-    alu_ri(a, 8, X_CMP, RAX, TB_NEXT)
-    done = jcc(a, CC_NE)
-    reload(a)
-    b1(a, 0xC3)
-    aim(done, a.p)
-    alu_ri(a, 8, X_ADD, RSP, 8)
-    leave_frame(a)
-    b1(a, 0xC3)
+    for i in range(2):
+        if i:
+            h.call_cold = a.p           # R8: an op, R9: tb
+            spill_all(a, h)
+        else:
+            h.call = a.p                # R8: a copy of an op; behind it op_return's, whose imm is the TB
+            spill_all(a, h)
+            ld(a, 8, R9, R8, sizeof(IROp) + off(&op.imm))
+        st(a, 8, R9, R14, off(&E.current_tb))
+        mov_rr(a, 8, RDI, R14)
+        mov_rr(a, 8, RSI, R8)
+        alu_ri(a, 8, X_SUB, RSP, 8)
+        if i:
+            call_c(a, <void *> host_call_cold)
+        else:
+            rm(a, 4, 0xFF, 2, RSI, off(&op.fn))
+        alu_ri(a, 8, X_ADD, RSP, 8)
+        alu_ri(a, 8, X_CMP, RAX, TB_NEXT)
+        done = jcc(a, CC_NE)
+        reload(a)
+        b1(a, 0xC3)
+        aim(done, a.p)
+        alu_ri(a, 8, X_ADD, RSP, 8)
+        leave_frame(a)
+        b1(a, 0xC3)
     h.norm_c = a.p
     emit_flag_call(a, h, <void *> host_norm_c)
     b1(a, 0xC3)

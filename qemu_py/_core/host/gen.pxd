@@ -63,7 +63,8 @@ cdef struct Cold:               # out of line: try the TLB, or go to the interpr
     uint8_t t0
     uint8_t write
     uint8_t probe
-    uint8_t pad
+    uint8_t t0_after
+    uint8_t *after              # where the TB goes on when the interpreter has done the op; NULL: it goes on itself
     Pend pend
     uint64_t fp_ip
 
@@ -127,6 +128,7 @@ cdef inline void cold(Gen *g, uint8_t *jump, int kind) noexcept nogil:
     g.ncold += 1
     c.jump = jump
     c.hot = NULL
+    c.after = NULL
     c.kind = kind
     c.k = g.k
     c.t0 = g.t0

@@ -80,7 +80,7 @@ cdef void update_hw_breakpoints(CPUX86State *env) noexcept nogil:
             watched = True
     if watched:                 # TLB_WATCH in the entries of the pages
         tlb_flush(env)
-    if (code or env.guest_bp_count) and env.tbx != NULL and env.tbx.flush_all != NULL:
+    if (code or watched or env.guest_bp_count) and env.tbx != NULL and env.tbx.flush_all != NULL:
         env.tbx.flush_all(env)
     update_hflags(env)
 
