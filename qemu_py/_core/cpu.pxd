@@ -327,6 +327,7 @@ cdef struct TranslationBlock:
     uint8_t *tc_jmp[2]          # where they are written
     uint8_t *tc_exit[2]
     uint32_t warm               # runs until it is compiled
+    uint32_t host_plain         # compiled without groups (host/groups.pyx)
     uint32_t tc_size
 
 cdef enum:                      # TranslationBlock.cflags
@@ -394,6 +395,7 @@ cdef struct TBContext:          # owner: tb.pyx; shared by all CPUs of a machine
     # The code generator (host/), NULL: none. host_link follows tb_add_jump
     void (*host_link)(TBContext *tbx, TranslationBlock *tb, int n) noexcept nogil
     void (*host_flush)(TBContext *tbx) noexcept nogil
+    void (*host_forget)(CPUX86State *env, TranslationBlock *tb) noexcept nogil
     op_fn host_head                     # op 0 of a TB that is not compiled yet
     uint32_t host_threshold             # runs until a TB is compiled
     uint32_t no_chain                   # every TB goes back to cpu_exec: for comparing engines
@@ -586,6 +588,7 @@ cdef struct CPUX86State:
     IROp cold_op[2]             # an op that host code has the interpreter do, and the way back
     uint8_t bounce[16]          # a read operand that lies in two pages, in one piece ...
     uint64_t bounce_addend      # ... and what its address needs to be that of `bounce`
+    uint64_t cold_epoch         # site_epoch before cold_op
     uint64_t tlb_flush_count
     # ---- guest x87 and SSE state in the host's registers while host code runs (x86/fp_live.pxd)
     uint32_t fp_live            # FP_LIVE_*; in C only FP_LIVE_X87 can be set

@@ -13,7 +13,6 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 from posix.mman cimport mmap, munmap, MAP_ANONYMOUS, MAP_PRIVATE, MAP_FAILED, PROT_READ, PROT_WRITE
 from libc.stdint cimport uint8_t, uint16_t, int32_t
-from qemu_py._core.site_epoch cimport next_site_epoch
 from qemu_py._core.cpu cimport *
 from qemu_py._core.dirty cimport tlb_protect_code, tlb_unprotect_code
 from qemu_py._core.ir.verify cimport check_tb
@@ -453,7 +452,7 @@ cdef void tb_phys_invalidate(TBContext *tbx, AddressSpaceDispatch *d, Translatio
         if env.tb_jmp_cache[h].tb == tb:
             env.tb_jmp_cache[h].tb = NULL
         if tb.tc_ptr != NULL:
-            next_site_epoch(env)        # host code's own cache of indirect jumps
+            tbx.host_forget(env, tb)
             env.exit_request = 1
         env = env.next_cpu
     tb_jmp_remove(tb, 0)

@@ -1,8 +1,11 @@
 from qemu_py._core.cpu cimport IROp
 from qemu_py._core.host.gen cimport Gen, HostTemplate
 
-# Nonzero: no template for this op after all. The operand is then at [R10 + g.base + g.disp]; R8 to R10 and the host's
-# flags are in use.
+cdef enum:
+    NO_SITE = 0x8000000000      # no address is near it: between those and the epoch
+
+# Nonzero: no template for this op after all. The operand is then at [g.addend + g.base + g.disp]; R8 to R10 are in use, and the host's
+# flags, unless g.hv says that some are what they were.
 cdef int access(Gen *g, IROp *op, HostTemplate *t, int size, bint write) noexcept nogil
 # Flat segments; with `aligned` what is not aligned to its size goes to the interpreter.
 cdef int access_flat(Gen *g, IROp *op, int size, bint write, bint aligned) noexcept nogil

@@ -15,8 +15,6 @@ cdef CPUX86State *E = NULL
 cdef enum:
     CC_G = 15
 
-cdef uint64_t NO_SITE = 0x8000000000     # no address is near it: between those and the epoch
-
 cdef inline int32_t off(void *field) noexcept nogil:
     return <int32_t> <uintptr_t> field
 
@@ -48,11 +46,22 @@ cdef int gen_ea(Gen *g, IROp *op) noexcept nogil:
     return 0
 
 
+cdef inline bint in_group(Gen *g, int size, bint write) noexcept nogil:
+    """The open group's check was for this operand too."""
+    cdef Group *p = &g.groups[g.group]
+    return (g.in_group and g.base == host_reg(p.base) and g.delta + g.disp >= p.lo and g.delta + g.disp + size <= p.hi
+            and (p.write or not write))
+
+
 cdef void gen_check(Gen *g, int size, bint write) noexcept nogil:
     """The site's page, or out of line."""
     cdef Asm *a = &g.a
     cdef uint8_t *site = g.h.data_ptr
     cdef Cold *c
+    if in_group(g, size, write):
+        g.addend = R12
+        return
+    g.addend = R10
     g.h.data_ptr += 16
     (<uint64_t *> site)[0] = NO_SITE
     g.hv = 0
@@ -145,11 +154,11 @@ cdef void stack_move(Gen *g, int delta) noexcept nogil:
 
 
 cdef void mem(Gen *g, int size, unsigned int opc, int reg) noexcept nogil:
-    rmx(&g.a, size, opc, reg, R10, g.base, 0, g.disp)
+    rmx(&g.a, size, opc, reg, g.addend, g.base, 0, g.disp)
 
 
 cdef void mem_imm(Gen *g, int size, unsigned int opc, int digit, long long value) noexcept nogil:
-    rmx(&g.a, size, opc, digit, R10, g.base, 0, g.disp)
+    rmx(&g.a, size, opc, digit, g.addend, g.base, 0, g.disp)
     imm(&g.a, size, <uint32_t> value)
 
 

@@ -151,6 +151,7 @@ cdef int t_alu_rm(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef int d = use(g, op.a)
     if d == NO_REG or size == 1 and high(op.a) or access(g, op, t, size, False):
         return 1
+    g.hv = 0
     if t.nf or kind == CC_OP_LOGIC:
         mem(g, size, opcode_of(x, size), d)
     else:
@@ -179,6 +180,7 @@ cdef int t_alu_m(Gen *g, IROp *op, HostTemplate *t, bint is_imm) noexcept nogil:
     cdef int y = IMMEDIATE if is_imm else use(g, op.a)
     if y == NO_REG or not is_imm and size == 1 and high(op.a) or access(g, op, t, size, True):
         return 1
+    g.hv = 0
     if t.nf:
         if is_imm:
             mem_imm(g, size, 0x81 if size != 1 else 0x80, x, op.imm)
@@ -273,6 +275,7 @@ cdef int t_inc_m(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     if access(g, op, t, size, True):
         return 1
     if t.nf:
+        g.hv &= HV_C
         mem(g, size, 0xFE if size == 1 else 0xFF, t.arg)
         return 0
     carry_to_env(g)
@@ -312,6 +315,8 @@ cdef int t_not_neg_m(Gen *g, IROp *op, HostTemplate *t, bint neg) noexcept nogil
     cdef int size = t.size
     if access(g, op, t, size, True):
         return 1
+    if neg:
+        g.hv = 0
     if not neg or t.nf:
         mem(g, size, 0xF7 if size != 1 else 0xF6, 3 if neg else 2)
         return 0

@@ -22,6 +22,7 @@ cdef struct HostBuffer:
     uint8_t *data_ptr
     uint8_t *data_end
     uint64_t size
+    void *replain               # codegen.pyx: compile a TB without groups
     void *gen                   # codegen.pyx's state while it compiles
     # stubs, where they are written
     uint8_t *enter
@@ -31,6 +32,7 @@ cdef struct HostBuffer:
     uint8_t *lookup
     uint8_t *call
     uint8_t *call_cold
+    uint8_t *group[2]           # [write]
     uint8_t *norm_c
     uint8_t *norm_all
     uint8_t *load_flags

@@ -19,6 +19,7 @@ from qemu_py._core.host.entry cimport THUNK_SIZE, emit_stubs, op_return
 from qemu_py._core.host.flagstate cimport flush_flags, kill_flags, store_pend, want_condition
 from qemu_py._core.host.fp cimport emit_cold_fp, fp_before, fp_left, fp_pointer, fp_template, gen_fp
 from qemu_py._core.host.gen cimport *
+from qemu_py._core.host.groups cimport begin_group, end_group, pass_group, plan_groups
 from qemu_py._core.host.intmath cimport *
 from qemu_py._core.host.jumps cimport *
 from qemu_py._core.host.moves cimport *
@@ -30,6 +31,7 @@ cdef enum:              # arguments of rows, beside those of asm.pxd
     X_RCL = 2
     X_RCR = 3
 
+include "../gen/host_template_ids.pxi"
 include "../gen/host_templates.pxi"
 
 cdef HostTemplate TEMPLATES[NB_OPS]
@@ -65,10 +67,17 @@ cdef void emit_alone(Gen *g, Cold *c) noexcept nogil:
         st(a, 8, R11, R14, off(&E.t[0]))
     mov_ri64(a, R8, <uint64_t> <uintptr_t> &g.tb.ir[c.k])
     mov_ri64(a, R9, <uint64_t> <uintptr_t> g.tb)
+    if c.in_group:
+        st(a, 8, R13, R14, off(&E.cold_epoch))
     call_to(a, g.h.call_cold)
     if c.t0_after:
         ld(a, 8, R11, R14, off(&E.t[0]))
-    jmp_to(a, c.after)
+    if not c.in_group:
+        jmp_to(a, c.after)
+        return
+    rm(a, 8, 0x3B, R13, R14, off(&E.cold_epoch))        # is the group's page still what it was?
+    aim(jcc(a, CC_E), c.after)
+    emit_bail(g, c.k + 1, c.t0_after)
 
 
 cdef void emit_cold(Gen *g) noexcept nogil:
@@ -82,7 +91,14 @@ cdef void emit_cold(Gen *g) noexcept nogil:
             call_to(a, g.h.norm_c)
             jmp_to(a, c.hot)
             continue
-        if c.kind == COLD_PROBE:
+        if c.kind == COLD_GROUP:
+            rm(a, 8, 0x8D, R8, c.base, c.disp)
+            rip(a, 8, 0x8D, R9, c.site, 0)
+            mov_ri64(a, R10, c.span)
+            mov_ri64(a, R12, <uint64_t> <uintptr_t> g.tb)
+            call_to(a, g.h.group[c.write])
+            aim(jcc(a, CC_E), c.hot)
+        elif c.kind == COLD_PROBE:
             if c.base != NO_REG:
                 rm(a, 8, 0x8D, R8, c.base, c.disp)
             rip(a, 8, 0x8D, R9, c.site, 0)
@@ -318,7 +334,7 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     cdef IROp *op
     cdef uint32_t k, props
     cdef uint8_t *start
-    if h.code_ptr + tb.nops * OP_BYTES + 4096 > h.code_end or h.data_ptr + tb.nops * 80 + 4096 > h.data_end:
+    if h.code_ptr + tb.nops * OP_BYTES + 4096 > h.code_end or h.data_ptr + tb.nops * 96 + 4096 > h.data_end:
         return False
     h.data_ptr = <uint8_t *> ((<uintptr_t> h.data_ptr + 63) & ~<uintptr_t> 63)
     g.h = h
@@ -329,6 +345,7 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     g.cc = CC_UNKNOWN
     g.pend.on = 0
     memset(&g.fp, 0, sizeof(FPGen))
+    plan_groups(g, TEMPLATES)
     a.p = <uint8_t *> ((<uintptr_t> h.code_ptr + 15) & ~<uintptr_t> 15)
     a.delta = h.delta
     start = a.p
@@ -340,8 +357,11 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
         g.k = k
         props = g.info[op.opc].props
         fp_before(g, props)
+        begin_group(g)
         if (TEMPLATES[op.opc].id or fp_template(op.opc).form) and gen_template(g, op, &TEMPLATES[op.opc]) == 0:
+            pass_group(g, TEMPLATES)
             continue
+        end_group(g)
         if props & OPP_END:
             flush_flags(g)
             emit_bail(g, k, g.t0)
@@ -364,6 +384,19 @@ cdef void host_link(TBContext *tbx, TranslationBlock *tb, int n) noexcept nogil:
         aim(tb.tc_jmp[n], to.tc_ptr + THUNK_SIZE - h.delta)
 
 
+cdef void relink(TBContext *tbx, TranslationBlock *tb) noexcept nogil:
+    """tb has been compiled: its own jumps, and those of the TBs that are linked to it."""
+    cdef TranslationBlock *p = tb.jmp_first
+    cdef int n
+    host_link(tbx, tb, 0)
+    host_link(tbx, tb, 1)
+    while <uintptr_t> p & 3 != 2:
+        n = <int> (<uintptr_t> p & 3)
+        p = <TranslationBlock *> (<uintptr_t> p & ~<uintptr_t> 3)
+        host_link(tbx, p, n)
+        p = p.jmp_next[n]
+
+
 cdef void host_flush(TBContext *tbx) noexcept nogil:
     cdef HostBuffer *h = <HostBuffer *> tbx.host
     cdef CPUX86State *env = tbx.first_cpu
@@ -374,21 +407,19 @@ cdef void host_flush(TBContext *tbx) noexcept nogil:
         env = env.next_cpu
 
 
+cdef void host_forget(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
+    """No indirect jump may go to tb any more."""
+    cdef HostJmpEntry *e = &(<HostJmpEntry *> env.host_jmp_cache)[tb.pc & (HOST_JMP_CACHE_SIZE - 1)]
+    if <uint32_t> e.key == <uint32_t> tb.pc:
+        e.key = <uint64_t> -1
+
+
 cdef uintptr_t host_head(CPUX86State *env, IROp *op) noexcept nogil:
     """Stands for op 0 until the TB is warm."""
     cdef TranslationBlock *tb = env.current_tb
-    cdef TranslationBlock *p
-    cdef int n
     if tb.warm == 0 and not env.log_mask & (CPU_LOG_EXEC | CPU_LOG_TB_CPU) and env.nb_watchpoints == 0:
         if compile_tb(env, tb):
-            host_link(env.tbx, tb, 0)
-            host_link(env.tbx, tb, 1)
-            p = tb.jmp_first
-            while <uintptr_t> p & 3 != 2:
-                n = <int> (<uintptr_t> p & 3)
-                p = <TranslationBlock *> (<uintptr_t> p & ~<uintptr_t> 3)
-                host_link(env.tbx, p, n)
-                p = p.jmp_next[n]
+            relink(env.tbx, tb)
             if env.log_mask & CPU_LOG_TB_OUT_ASM:
                 trace_compiled(env, tb)
             return tb.ir.fn(env, tb.ir)
@@ -400,15 +431,34 @@ cdef uintptr_t host_head(CPUX86State *env, IROp *op) noexcept nogil:
     return op_table()[op.opc].fn(env, op)
 
 
+cdef void host_replain(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
+    """Compile it once more, without groups; who has its old code's address finds a jump there."""
+    cdef HostBuffer *h = <HostBuffer *> env.tbx.host
+    cdef uint8_t *old = tb.tc_ptr + THUNK_SIZE - h.delta
+    cdef Asm a
+    tb.host_plain = 1
+    if tb.invalid:
+        return
+    if not compile_tb(env, tb):
+        env.tbx.work_flush = 1
+        env.exit_request = 1
+        return
+    relink(env.tbx, tb)
+    a.p = old
+    jmp_to(&a, tb.tc_ptr + THUNK_SIZE - h.delta)
+
+
 cdef int host_attach(TBContext *tbx, unsigned long long size, unsigned int threshold) except -1:
     cdef HostBuffer *h = host_buffer_new(size)
     h.gen = calloc(1, sizeof(Gen))
+    h.replain = <void *> host_replain
     if h.gen == NULL:
         raise MemoryError("code generator")
     emit_stubs(h)
     tbx.host = h
     tbx.host_link = host_link
     tbx.host_flush = host_flush
+    tbx.host_forget = host_forget
     tbx.host_threshold = threshold
     tbx.host_head = host_head
     return 0

@@ -59,6 +59,9 @@ cdef enum:              # host_fill
     FILL_PAGE = 1
     FILL_BOUNCED = 2
 
+cdef enum:
+    GROUP_PATIENCE = 16         # failures of a group
+
 cdef int host_fill(CPUX86State *env, uint32_t va, uint32_t size, uint32_t write) noexcept nogil:
     """Make the TLB entry for an access, if it is to plain RAM and raises nothing; one that reads from two pages is
     done, to env.bounce."""
@@ -80,6 +83,38 @@ cdef int host_fill(CPUX86State *env, uint32_t va, uint32_t size, uint32_t write)
     memcpy(env.bounce + room, high_, size - room)
     env.bounce_addend = <uint64_t> <uintptr_t> env.bounce - va
     return FILL_BOUNCED
+
+
+cdef int page_addend(CPUX86State *env, uint32_t va, uint32_t write, uint64_t *addend) noexcept nogil:
+    """Of RAM that may be accessed at once; a page that is to be written must be in the TLB, for a walk would set D."""
+    cdef CPUTLBEntry *e = &env.tlb_cur[(va >> 12) & 1023]
+    if write:
+        if e.addr_write != ((va & ~<uint64_t> 0xFFF) | env.tlb_epoch):
+            return 0
+    elif tlb_vaddr_to_host(env, va, ACCESS_READ, env.mmu_idx) == NULL:
+        return 0
+    addend[0] = e.addend
+    return 1
+
+
+ctypedef void (*replain_fn)(CPUX86State *env, TranslationBlock *tb) noexcept nogil
+
+cdef int host_group(CPUX86State *env, uint32_t va, uint32_t span, uint32_t write, uint64_t *site, TranslationBlock *tb) noexcept nogil:
+    """Fill a group's site: page + epoch, addend, how far into it the group may start; and count failures."""
+    cdef uint32_t first = va & ~<uint32_t> 0xFFF
+    cdef uint32_t last = (va + span - 1) & ~<uint32_t> 0xFFF
+    cdef uint64_t low = 0, high_ = 0
+    if (va + span - 1 >= va and page_addend(env, va, write, &low)
+            and (first == last or page_addend(env, last, write, &high_) and low == high_)):
+        site[0] = first + env.site_epoch
+        site[1] = low
+        site[2] = last - first + 0x1000 - span + 1
+        env.bounce_addend = low
+        return 1
+    site[3] += 1
+    if site[3] > GROUP_PATIENCE and not tb.host_plain:
+        (<replain_fn> (<HostBuffer *> env.tbx.host).replain)(env, tb)
+    return 0
 
 
 cdef uintptr_t host_call_cold(CPUX86State *env, IROp *op) noexcept nogil:
@@ -204,6 +239,36 @@ cdef uint8_t *emit_probe(Asm *a, HostBuffer *h, int size, bint write) noexcept n
     return start
 
 
+cdef uint8_t *emit_group(Asm *a, HostBuffer *h, bint write) noexcept nogil:
+    """R8: address, R9: the group's site, R10: bytes, R12: the TB. ZF: R12 is what to add to the group's addresses."""
+    cdef uint8_t *start = a.p
+    cdef uint8_t *wrap
+    push(a, R11)
+    mov_rr(a, 4, R11, R8)
+    rr(a, 8, 0x3B, R11, R8)
+    wrap = jcc(a, CC_NE)
+    spill(a)
+    push(a, R10)
+    fp_keep(a)
+    pop(a, R10)
+    mov_rr(a, 8, RDI, R14)
+    mov_rr(a, 4, RSI, R8)
+    mov_rr(a, 4, RDX, R10)
+    mov_ri64(a, RCX, write)
+    mov_rr(a, 8, R8, R9)
+    mov_rr(a, 8, R9, R12)
+    call_c(a, <void *> host_group)
+    mov_rr(a, 4, R10, RAX)
+    reload(a)
+    fp_kept(a, h)
+    ld(a, 8, R12, R14, off(&E.bounce_addend))
+    alu_ri(a, 4, X_CMP, R10, 1)
+    aim(wrap, a.p)
+    pop(a, R11)
+    b1(a, 0xC3)
+    return start
+
+
 cdef void emit_flag_call(Asm *a, HostBuffer *h, void *function) noexcept:
     """function(env), whose result goes to env.cc_scratch; only R9 and the flags are lost."""
     spill(a)
@@ -308,4 +373,6 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
     for i in range(6):
         h.probe[0][i] = emit_probe(a, h, PROBE_SIZES[i], False)
         h.probe[1][i] = emit_probe(a, h, PROBE_SIZES[i], True)
+    for i in range(2):
+        h.group[i] = emit_group(a, h, i)
     h.first = h.code_ptr = a.p

@@ -107,8 +107,8 @@ cdef void sse_rr(Asm *a, uint32_t enc, int reg, int rm_) noexcept nogil:
 
 cdef void sse_m(Gen *g, uint32_t enc, int reg) noexcept nogil:
     """With the operand of the access before."""
-    sse_prefix(&g.a, enc, reg, g.base, R10)
-    modrm_mem(&g.a, reg, R10, g.base, 0, g.disp)
+    sse_prefix(&g.a, enc, reg, g.base, g.addend)
+    modrm_mem(&g.a, reg, g.addend, g.base, 0, g.disp)
 
 cdef int gen_sse(Gen *g, IROp *op, FPTemplate *t) noexcept nogil:
     """Nonzero: no template after all."""

@@ -48,6 +48,7 @@ cdef enum:                      # Cold.kind
     COLD_PROBE = 0
     COLD_BAIL = 1
     COLD_NORM = 2
+    COLD_GROUP = 3
     COLD_XMM = 16               # fp.pyx; what is not loaded yet
     COLD_MXCSR = 17
     COLD_X87 = 18
@@ -64,6 +65,8 @@ cdef struct Cold:               # out of line: try the TLB, or go to the interpr
     uint8_t write
     uint8_t probe
     uint8_t t0_after
+    uint8_t in_group
+    int32_t span                # COLD_GROUP: bytes
     uint8_t *after              # where the TB goes on when the interpreter has done the op; NULL: it goes on itself
     Pend pend
     uint64_t fp_ip
@@ -72,6 +75,18 @@ cdef struct FPGen:              # fp.pyx: what is known at this point of the TB
     uint32_t known              # live: FP_LIVE_*
     uint32_t seg                # env.fp_ds is this - 1; 0: unknown
     uint64_t ip                 # what env.fp_ip must become
+
+cdef enum:
+    MAX_GROUPS = 16
+
+cdef struct Group:              # groups.pyx: ops first .. last of the TB
+    uint32_t first
+    uint32_t last
+    int base                    # guest register
+    int32_t lo                  # of its value at `first`
+    int32_t hi
+    int write
+    int count
 
 cdef struct Gen:
     Asm a
@@ -88,7 +103,13 @@ cdef struct Gen:
     uint32_t ended
     uint32_t ncold
     Cold cold[4200]
-    # of the last access: its operand is [R10 + base + disp]
+    int ngroups
+    Group groups[MAX_GROUPS]
+    int group                   # the one that is open, or the next
+    bint in_group
+    int32_t delta               # how far its base has moved
+    # of the last access: its operand is [addend + base + disp]; the addend is in R10, or R12 within a group
+    int addend
     int base
     int32_t disp
 
@@ -132,6 +153,7 @@ cdef inline void cold(Gen *g, uint8_t *jump, int kind) noexcept nogil:
     c.kind = kind
     c.k = g.k
     c.t0 = g.t0
+    c.in_group = g.in_group
     c.pend = g.pend
     c.fp_ip = g.fp.ip
 

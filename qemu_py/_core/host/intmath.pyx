@@ -57,6 +57,7 @@ cdef int t_shift_m(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
         return 1
     mem(g, t.size, 0xC1 if t.size != 1 else 0xC0, t.arg)
     b1(&g.a, n)
+    g.hv = 0
     return 0
 
 

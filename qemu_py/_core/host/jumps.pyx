@@ -3,7 +3,7 @@ from qemu_py._core.cpu cimport CPUX86State, IROp, TranslationBlock
 from qemu_py._core.host.access cimport mem, mem_imm, load_zx, stack_any, stack_move
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
-from qemu_py._core.host.flagstate cimport flush_flags, want_condition
+from qemu_py._core.host.flagstate cimport flush_flags, touch, want_condition
 from qemu_py._core.host.gen cimport *
 
 cdef CPUX86State *E = NULL
@@ -152,13 +152,14 @@ cdef int t_call_r(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef int x = use(g, op.a)
     if x == NO_REG:
         return 1
-    rr(a, 4, 0x8B if t.size == 4 else 0x0FB7, R12, x)
-    check_limit(g, R12)
+    touch(g, R11)
+    rr(a, 4, 0x8B if t.size == 4 else 0x0FB7, R11, x)      # T0 is the operand, or dead
+    check_limit(g, R11)
     if stack_any(g, R15, -t.size, t.size, True):
         return 1
     mem_imm(g, t.size, 0xC7, 0, op.imm)
     stack_move(g, -t.size)
-    mov_rr(a, 4, R8, R12)
+    mov_rr(a, 4, R8, R11)
     gen_lookup(g)
     g.ended = 1
     return 0

@@ -40,9 +40,9 @@ cdef void x87_operand(Gen *g, IROp *op) noexcept nogil:
         g.fp.seg = seg + 1
 
 cdef void x87_mem(Gen *g, uint32_t fop) noexcept nogil:
-    prefix(&g.a, 4, -1, g.base, R10)
+    prefix(&g.a, 4, -1, g.base, g.addend)
     b1(&g.a, 0xD8 | fop >> 8)
-    modrm_mem(&g.a, fop >> 3 & 7, R10, g.base, 0, g.disp)
+    modrm_mem(&g.a, fop >> 3 & 7, g.addend, g.base, 0, g.disp)
 
 cdef int gen_x87(Gen *g, IROp *op, FPTemplate *t) noexcept nogil:
     cdef Asm *a = &g.a
@@ -67,6 +67,7 @@ cdef int gen_x87(Gen *g, IROp *op, FPTemplate *t) noexcept nogil:
         rr(a, 4, 0xF7, 2, R9)           # not
         rr(a, 4, 0xF7, 0, R9)           # test
         b4(a, FPUC_MASKS)
+        g.hv = 0
         bail_if(g, CC_NE)
         x87_mem(g, fop)
     elif form == F_x87_stw:

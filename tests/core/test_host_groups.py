@@ -1,0 +1,52 @@
+"""Accesses with a common base register, which host code checks at once: frames and structures wherever they lie."""
+import pytest
+
+from qemu_py import CPU
+from tests.guest import asm
+from tests.paging import CR0_PG, DIRECTORY, Tables
+
+CODE, RAM = 0x1000, 1 << 20
+# Fields of a structure at EBX, a frame at ESP that moves by pushes, pops and constants
+TURN = ("mov eax, [ebx + 4]; add eax, ecx; mov [ebx + 12], eax; add [ebx + 8], eax; movzx edx, word ptr [ebx + 14]; "
+        "push eax; push edx; sub esp, 8; mov [esp + 4], eax; mov esi, [esp + 8]; xor [esp], esi; add esi, [esp + 12]; "
+        "add esp, 8; pop edi; pop ebp; mov [ebx], edi")
+REGISTERS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags")
+
+
+def run(tier, ebx, esp, prepare=lambda cpu: None):
+    code = asm(f"again: {TURN}; dec ecx; jnz again; hlt", CODE)
+    cpu = CPU("qemu32", ram=RAM, tier=tier)
+    cpu.write(CODE, code)
+    cpu.write(0x8000, bytes(range(256)) * 64)
+    cpu.eip, cpu.ebx, cpu.esp, cpu.ecx = CODE, ebx, esp, 100
+    prepare(cpu)
+    result = cpu.run(until=CODE + len(code) - 1, steps=5000)
+    assert (cpu.counters()["host_count"] > 0) == (tier is not None)
+    return result.reason, {name: getattr(cpu, name) for name in REGISTERS}, cpu.read(0, RAM)
+
+
+@pytest.mark.parametrize("ebx", (0x9000, 0x8FF8, 0x8FF1, 0x8FFF))
+@pytest.mark.parametrize("esp", (0xB000, 0xB010, 0xB004, 0xB007))
+def test_in_a_page_and_across_two(ebx, esp):
+    assert run(None, ebx, esp) == run(3, ebx, esp)
+
+
+@pytest.mark.parametrize("ebx", (0x9FF4, 0x9000))
+def test_across_pages_that_are_no_neighbours_in_memory(ebx):
+    def paged(cpu):
+        tables = Tables(cpu)
+        for page in range(0, 0x40000, 0x1000):
+            tables.map(page, page)
+        tables.map(0xA000, 0x20000)
+        tables.map(0xB000, 0x18000)
+        cpu.cr3, cpu.cr0 = DIRECTORY, cpu.cr0 | CR0_PG
+    assert run(None, ebx, 0xB008, paged) == run(3, ebx, 0xB008, paged)
+
+
+def test_where_there_is_no_memory():
+    assert run(None, 0x9000, 0xFFFFFFF0) == run(0, 0x9000, 0xFFFFFFF0)
+    assert run(None, 0xFFFFFFF8, 0x9000) == run(0, 0xFFFFFFF8, 0x9000)
+
+
+def test_a_frame_in_the_page_of_its_own_code():
+    assert run(None, 0x9000, CODE + 0x800) == run(3, 0x9000, CODE + 0x800)
