@@ -64,7 +64,15 @@ void print_size(u32 kib);
 int read_key(u32 ticks);
 void call_int(u8 number, struct regs *r);
 void keyboard_init(void);
+void controller_init(void);
+void controller(u16 port, u8 value);
 void option_roms(void);
+
+/* ---- clock.c, mouse.c */
+void event_wait_15(struct regs *r);
+void wait_15(struct regs *r);
+void mouse_15(struct regs *r);
+void mouse_init(void);
 extern int has_pci;
 
 /* ---- pci.c, irq_tables.c, pci_bios.asm */
@@ -77,6 +85,7 @@ extern u32 pci_slot_count;
 extern const u8 pirqs[4];
 extern u8 pci_last_bus, pir_table[], bios32_directory[], bios32_sum;
 void pci_init(void);
+void vga_rom(void);
 u32 pci_get(u16 bdf, u8 reg);
 void pci_put(u16 bdf, u8 reg, u32 v);
 void irq_tables_init(void);

@@ -3,16 +3,18 @@
 ; Code, data and stack are one segment, F000h: on `pc` POST makes it RAM through the 440FX's PAM registers, on
 ; `isapc` it is RAM from the beginning. The C files are gcc -m16, so segments are never mixed and a pointer is an offset.
 ;
-; Not there yet: APM, the mouse, alarms, CMOS shutdown codes, keyboard lights.
+; A reset ends in POST, or, if CMOS 0Fh says so, in a program that has left protected mode by it.
 
 bits 16
-extern post, handle_09, handle_10, handle_11, handle_12, handle_13, handle_14, handle_15, handle_16, handle_17
-extern handle_18, handle_19, handle_irq, handle_0e, entry_1a
-global call_regs, copy_flat, gdt_pointer, entry_table, dummy_iret, stack_level, start_boot, service, f_segment
+extern post, resume, handle_05, handle_09, handle_0e, handle_10, handle_11, handle_12, handle_13, handle_14, handle_16, handle_17
+extern handle_18, handle_19, handle_70, handle_74, handle_irq, entry_15, entry_1a
+global call_regs, copy_flat, gdt_pointer, entry_table, dummy_iret, stack_level, start_boot, service, call_mouse_handler
+global f_segment
 
 PAM0_ADDRESS equ 80000058h              ; 59h, the 440FX's PAM0, is in this dword
 STACK_TOP equ 0E000h
 LEVEL equ 600h                          ; of stack, for a service that interrupts a service
+POSTED equ 44454F50h
 
 section .text16
 ; struct regs of bios.h lies on our stack while a service runs.
@@ -98,10 +100,12 @@ entry_%1:
         SERVICE 12
         SERVICE 13
         SERVICE 14
-        SERVICE 15
         SERVICE 16
         SERVICE 17
+        SERVICE 05
         SERVICE 0e
+        SERVICE 70
+        SERVICE 74
         SERVICE irq
 
 ; INT 18h and 19h do not return: a stack of their own, empty.
@@ -148,6 +152,7 @@ start_boot:
 ; IRQ 0: the tick count, which is cleared at midnight, the diskettes' motors, and INT 1Ch. On the interrupted program's stack.
 entry_08:
         push eax
+        push dx
         push ds
         mov ax, 40h
         mov ds, ax
@@ -164,15 +169,15 @@ entry_08:
         dec byte [40h]
         jnz .rest
         and byte [3Fh], 0F0h
-        push dx
         mov dx, 3F2h
         mov al, 0Ch
         out dx, al
-        pop dx
 .rest:  int 1Ch
+        cli
         mov al, 20h
         out 20h, al
         pop ds
+        pop dx
         pop eax
         iret
 
@@ -280,6 +285,24 @@ gdt:    dq 0, 00CF93000000FFFFh, 000093000000FFFFh
 gdt_pointer: dw 23
         dd 0F0000h + gdt
 
+; void call_mouse_handler(u32 handler, u32 status << 16 | x, u32 y << 16): a far routine that finds four words on the stack.
+call_mouse_handler:
+        pushad
+        mov [call_to], eax
+        push edx
+        push ecx
+        call far [call_to]
+        cli
+        cld
+        push cs
+        pop ds
+        push cs
+        pop es
+        add sp, 8
+        movzx esp, sp
+        popad
+        o32 ret
+
 ; What option ROMs are given as a Plug and Play BIOS' structure: there is one, and it has no functions (82h). It is on no
 ; paragraph's boundary, where systems look for one that they can ask.
 pnp_entry:
@@ -299,9 +322,9 @@ pnp_structure:
 
 align 4
 entry_table:                            ; vector, offset; ends with FFFFh
-        dw 08h, entry_08, 09h, entry_09, 0Eh, entry_0e, 10h, entry_10, 11h, entry_11, 12h, entry_12, 13h, entry_13, 14h, entry_14
+        dw 05h, entry_05, 08h, entry_08, 09h, entry_09, 0Eh, entry_0e, 10h, entry_10, 11h, entry_11, 12h, entry_12, 13h, entry_13, 14h, entry_14
         dw 15h, entry_15, 16h, entry_16, 17h, entry_17, 18h, entry_18, 19h, entry_19, 1Ah, entry_1a
-        dw 75h, entry_75, 0FFFFh
+        dw 70h, entry_70, 74h, entry_74, 75h, entry_75, 0FFFFh
 global entry_irq_offset, diskette_table, pnp_structure
 entry_irq_offset: dw entry_irq
 
@@ -312,17 +335,25 @@ entry_esp: dd 0
 entry_ss: dd 0
 stack_level: dd STACK_TOP
 call_to: dd 0
+posted: dd 0
+shutdown: db 0
 
-section .fixed                          ; from F000:E000 on
-        times 5Bh db 0FFh
+section .reset
 reset:  cli
         cld
+        mov al, 8Fh                     ; the shutdown status
+        out 70h, al
+        in al, 71h
+        mov bl, al
+        mov al, 8Fh
+        out 70h, al
+        xor al, al                      ; for one reset
+        out 71h, al
         mov eax, PAM0_ADDRESS
         mov dx, 0CF8h
         out dx, eax
         mov dx, 0CFCh
         in eax, dx
-        mov ebx, eax
         mov eax, 80000000h              ; is there a 440FX?
         mov dx, 0CF8h
         out dx, eax
@@ -345,11 +376,15 @@ bits 32
         mov ds, ecx
         mov es, ecx
         out dx, al
-        mov esi, 0FFFF0000h
+        test bl, bl
+        jz .copy
+        cmp dword [0F0000h + posted], POSTED
+        je .there
+.copy:  mov esi, 0FFFF0000h
         mov edi, 0F0000h
         mov ecx, 4000h
         rep movsd
-        mov ax, 16
+.there: mov ax, 16
         mov ds, eax
         mov es, eax
         jmp 32:.rm
@@ -364,21 +399,69 @@ bits 16
         mov es, ax
         mov ss, ax
         mov esp, STACK_TOP
-        mov dword [stack_level], STACK_TOP - LEVEL
+        mov [shutdown], bl
+        cmp dword [posted], POSTED
+        jne .post
+        test bl, bl
+        jnz .resume
+.post:  mov dword [stack_level], STACK_TOP - LEVEL
+        mov dword [posted], POSTED
         call dword post
         cli
         hlt
+
+; As the AT does it: 04h: bootstrap; 05h: end of interrupt, then a jump by way of 40h:67h, 0Ah: only that; 09h: as 0Bh, with the
+; stack there, of which registers are taken, too; 0Bh: IRET, 0Ch: RETF with the stack there. Others: POST.
+.resume:
+        cmp bl, 04h
+        je .known
+        cmp bl, 05h
+        je .known
+        cmp bl, 09h
+        jb .post
+        cmp bl, 0Ch
+        ja .post
+.known: call dword resume
+        mov bl, [shutdown]
+        cmp bl, 04h
+        jne .to_program
+        int 19h
+.to_program:
+        mov ax, 40h
+        mov ds, ax
+        cmp bl, 05h
+        jne .no_eoi
+        mov al, 20h
+        out 0A0h, al
+        out 20h, al
+.jump:  jmp far [67h]
+.no_eoi:
+        cmp bl, 0Ah
+        je .jump
+        lss sp, [67h]
+        cmp bl, 0Bh
+        je .iret
+        ja .retf
+        pop es
+        pop ds
+        popa
+.iret:  iret
+.retf:  retf
+
 align 8
 rom_gdt: dq 0, 00CF93000000FFFFh, 000093000000FFFFh, 00CF9B000000FFFFh
         dq 00009B0F0000FFFFh
 rom_gdt_pointer: dw 39
         dd 0FFFF0000h + rom_gdt
-        times 0FC7h - ($ - $$) db 0FFh
-diskette_table:                         ; where the AT has the one that INT 1Eh points to: of a 1.44 MiB diskette
+
+section .diskette                       ; where the AT has the table that INT 1Eh points to: of a 1.44 MiB diskette
+diskette_table:
         db 0AFh, 2, 25h, 2, 18, 1Bh, 0FFh, 6Ch, 0F6h, 0Fh, 8
-        times 1000h - ($ - $$) db 0FFh
-f_segment:                              ; tables are placed here (acpi.c)
+
+section .tables                         ; tables for systems to find are placed here (acpi.c)
+f_segment:
         times 0F00h db 0
-        times 1FF0h - ($ - $$) db 0FFh
+
+section .vector
         jmp 0F000h:reset
         db "01/01/26", 0, 0FCh, 0

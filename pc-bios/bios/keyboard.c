@@ -255,11 +255,20 @@ void handle_16(struct regs *r)
     }
 }
 
-static void controller(u16 port, u8 value)
+void controller(u16 port, u8 value)
 {
     for (u32 n = 0; n < 100000 && inb(0x64) & 2; n++)
         ;
     outb(port, value);
+}
+
+/* Interrupts of the keyboard, translation, no mouse; nothing of the past. */
+void controller_init(void)
+{
+    controller(0x64, 0x60);
+    controller(0x60, 0x65);
+    while (inb(0x64) & 1)
+        inb(0x60);
 }
 
 void keyboard_init(void)
@@ -269,8 +278,5 @@ void keyboard_init(void)
     pokew(BDA, HEAD, 0x1E);
     pokew(BDA, TAIL, 0x1E);
     pokeb(BDA, FLAGS3, E0_ENHANCED);
-    controller(0x64, 0x60);
-    controller(0x60, 0x65);                         /* interrupts of the keyboard, translation, no mouse */
-    while (inb(0x64) & 1)
-        inb(0x60);
+    controller_init();
 }

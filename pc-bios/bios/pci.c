@@ -132,7 +132,7 @@ static void bus_init(u8 bus, u8 route)
 }
 
 /* The display's, from its ROM to C0000h. */
-static void vga_rom(void)
+void vga_rom(void)
 {
     u32 at = pci_get(display, ROM);
     if (!display || !at)
@@ -155,5 +155,4 @@ void pci_init(void)
     outl(0xCFC, pam & 0xFFFF | 0x33330000U);
     outl(0xCF8, 0x8000005CU);
     outl(0xCFC, inl(0xCFC) & 0xFFFF0000U | 0x3333);
-    vga_rom();
 }

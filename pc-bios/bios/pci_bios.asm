@@ -22,7 +22,7 @@ DEDICATED equ 0C00h                     ; what POST gives them
 PIR_HEADER equ 32
 PIR_SLOTS equ 32
 
-section .text16
+section .more16
 entry_1a:
         cmp ah, 0B1h
         jne .other

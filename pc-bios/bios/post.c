@@ -5,6 +5,7 @@
 extern u16 entry_table[], entry_irq_offset;
 void dummy_iret(void);
 int has_pci;
+u8 apm_there;
 
 u8 cmos(u8 index) { outb(0x70, index); return inb(0x71); }
 
@@ -85,6 +86,15 @@ static void tick_count(void)
     pokel(BDA, 0x6C, seconds * 18 + seconds / 5 + seconds / 154);
 }
 
+/* After a reset that was meant for the processor alone, which here is everybody's: the chips as they were, memory as it is. */
+void resume(void)
+{
+    chips();
+    if (has_pci)
+        pci_init();
+    controller_init();
+}
+
 void post(void)
 {
     outl(0xCF8, 0x80000000);
@@ -96,8 +106,10 @@ void post(void)
     fw_cfg_init();
     text_init();
     say("qemu_py BIOS\n");
-    if (has_pci)
+    if (has_pci) {
         pci_init();
+        vga_rom();
+    }
     smp_init();
     memory_init();
     acpi_init();                                    /* it asks where pci_init() has put the power management */
@@ -105,6 +117,8 @@ void post(void)
     irq_tables_init();
     memory_map_init();
     keyboard_init();
+    mouse_init();
+    apm_there = has_pci;                            /* the PIIX4 can switch off */
     option_roms();
     struct regs mode = { .eax = 0x0003 };           /* a VGA BIOS leaves the choice of a mode to us */
     call_int(0x10, &mode);

@@ -1,5 +1,4 @@
-/* INT 11h, 12h, 14h, 15h, 17h, 1Ah and interrupts that nobody wants. What is not served answers as an AT's BIOS does
-   where a function is unknown: carry and 86h, or a time-out. */
+/* INT 05h, 11h, 12h, 14h, 17h and interrupts that nobody wants. */
 #include "bios.h"
 
 void handle_10(struct regs *r) { }                  /* until a VGA BIOS comes there is no screen */
@@ -67,6 +66,22 @@ void handle_14(struct regs *r)
         r->ah = inb(port + 5) & 0x1E;
         r->al = inb(port);
         return;
+    } else if (r->ah == 4) {                        /* PS/2: AL break, BH parity, BL stop bits, CH data bits, CL rate */
+        static const u8 parities[] = { 0x00, 0x08, 0x18, 0x28, 0x38 };
+        if (r->al > 1 || r->bh > 4 || r->bl > 1 || r->ch > 3 || r->cl > 8)
+            return;
+        u16 divisor = r->cl == 8 ? 6 : divisors[r->cl];
+        u8 line = r->al << 6 | parities[r->bh] | r->bl << 2 | r->ch;
+        outb(port + 3, 0x80 | line);
+        outb(port, divisor);
+        outb(port + 1, divisor >> 8);
+        outb(port + 3, line);
+    } else if (r->ah == 5) {                        /* the modem's lines: AL 0 read, 1 write BL */
+        if (r->al > 1)
+            return;
+        if (r->al)
+            outb(port + 4, r->bl);
+        r->bl = inb(port + 4);
     } else if (r->ah != 3)
         return;
     r->ah = inb(port + 5);
@@ -76,6 +91,8 @@ void handle_14(struct regs *r)
 void handle_17(struct regs *r)
 {
     u16 port = port_of(8, r->dx, 2);
+    if (!port)
+        r->ah = 0x01;                               /* time-out */
     if (!port || r->ah > 2)
         return;
     int late = 0;
@@ -93,113 +110,40 @@ void handle_17(struct regs *r)
     r->ah = (inb(port + 1) ^ 0x48) & 0xF8 | late;
 }
 
-/* ---- INT 15h */
-void handle_15(struct regs *r)
+/* ---- INT 05h: the screen to the first printer; how it went at 50h:0 */
+#define STATUS 0x500
+enum { DONE, PRINTING, FAILED = 0xFF };
+
+static int to_printer(u8 c)
 {
-    u32 kib = extended_memory();
-    if (r->ax == 0xE820) {
-        map_entry(r);
+    struct regs r = { .eax = c };
+    call_int(0x17, &r);
+    return !(r.ah & 0x29);                          /* time-out, error, out of paper */
+}
+
+void handle_05(struct regs *r)
+{
+    struct regs video = { .eax = 0x0F00 }, cursor = { .eax = 0x0300 }, at;
+    u8 rows = peekb(BDA, 0x84) ? peekb(BDA, 0x84) + 1 : 25;
+    if (peekb(0, STATUS) == PRINTING)
         return;
-    }
-    carry(r, 0);
-    if (r->ax == 0xE801) {
-        r->ax = r->cx = kib > 0x3C00 ? 0x3C00 : kib;
-        r->bx = r->dx = kib > 0x3C00 ? (kib - 0x3C00) >> 6 : 0;
-    } else if (r->ah == 0x88)
-        r->ax = kib > 0xFC00 ? 0xFC00 : kib;
-    else if (r->ax == 0x2400 || r->ax == 0x2401) {
-        outb(0x92, inb(0x92) & 0xFC | (r->al ? 2 : 0));
-        r->ah = 0;
-    } else if (r->ax == 0x2402) {
-        r->al = inb(0x92) >> 1 & 1;
-        r->ah = 0;
-    } else if (r->ax == 0x2403) {
-        r->bx = 3;                                  /* keyboard controller and port 92h */
-        r->ah = 0;
-    } else if (r->ah == 0x86) {                     /* CX:DX microseconds, in refresh half periods of 15 */
-        u8 last = inb(0x61) & 0x10;
-        for (u32 n = (r->cx << 16 | r->dx) / 15 + 1; n;) {
-            u8 toggle = inb(0x61) & 0x10;
-            n -= toggle != last;
-            last = toggle;
+    pokeb(0, STATUS, PRINTING);
+    sti();
+    call_int(0x10, &video);
+    cursor.bh = video.bh;
+    call_int(0x10, &cursor);
+    int good = to_printer('\r') && to_printer('\n');
+    for (u8 row = 0; good && row < rows; row++) {
+        for (u8 column = 0; good && column < video.ah; column++) {
+            at = (struct regs) { .eax = 0x0200, .ebx = video.bh << 8, .edx = row << 8 | column };
+            call_int(0x10, &at);
+            at = (struct regs) { .eax = 0x0800, .ebx = video.bh << 8 };
+            call_int(0x10, &at);
+            good = to_printer(at.al ? at.al : ' ');
         }
-        r->ah = 0;
-    } else if (r->ah == 0x87) {                     /* descriptors 2 and 3 of ES:SI: from, to; CX words */
-        u16 at = r->si;
-        u32 from = peekl(r->es, at + 18) & 0xFFFFFF | peekb(r->es, at + 23) << 24;
-        u32 to = peekl(r->es, at + 26) & 0xFFFFFF | peekb(r->es, at + 31) << 24;
-        copy_flat(to, from, (u32) r->cx * 2);
-        r->ah = 0;
-    } else if (r->ah == 0xC0) {
-        static const u8 table[] = { 8, 0, 0xFC, 0, 0, 0x70, 0, 0, 0, 0 };
-        r->es = 0xF000;
-        r->bx = (u16) (u32) table;
-        r->ah = 0;
-    } else if (r->ah == 0xC1)
-        r->es = EBDA;
-    else if (r->ah == 0x4F)
-        carry(r, 1);                                /* the key is to be taken as it is */
-    else if (r->ah == 0x90 || r->ah == 0x91)
-        r->ah = 0;
-    else {
-        r->ah = 0x86;
-        carry(r, 1);
+        good = good && to_printer('\r') && to_printer('\n');
     }
-}
-
-/* ---- INT 1Ah */
-static void set_clock(u8 index, u8 value) { outb(0x70, index); outb(0x71, value); }
-
-static void settled(void)                           /* out of the update cycle */
-{
-    while (cmos(0x0A) & 0x80)
-        ;
-}
-
-void handle_1a(struct regs *r)
-{
-    carry(r, 0);
-    switch (r->ah) {
-    case 0:
-        r->cx = peekw(BDA, 0x6E);
-        r->dx = peekw(BDA, 0x6C);
-        r->al = peekb(BDA, 0x70);
-        pokeb(BDA, 0x70, 0);
-        break;
-    case 1:
-        pokel(BDA, 0x6C, r->cx << 16 | r->dx);
-        pokeb(BDA, 0x70, 0);
-        break;
-    case 2:
-        settled();
-        r->ch = cmos(4);
-        r->cl = cmos(2);
-        r->dh = cmos(0);
-        r->dl = cmos(0x0B) & 1;
-        break;
-    case 3:
-        set_clock(0x0B, cmos(0x0B) & 0x7E | 0x80 | r->dl & 1);
-        set_clock(4, r->ch);
-        set_clock(2, r->cl);
-        set_clock(0, r->dh);
-        set_clock(0x0B, cmos(0x0B) & 0x7F);
-        break;
-    case 4:
-        settled();
-        r->ch = cmos(0x32);
-        r->cl = cmos(9);
-        r->dh = cmos(8);
-        r->dl = cmos(7);
-        break;
-    case 5:
-        set_clock(0x0B, cmos(0x0B) | 0x80);
-        set_clock(0x32, r->ch);
-        set_clock(9, r->cl);
-        set_clock(8, r->dh);
-        set_clock(7, r->dl);
-        set_clock(0x0B, cmos(0x0B) & 0x7F);
-        break;
-    default:
-        carry(r, 1);
-    }
+    at = (struct regs) { .eax = 0x0200, .ebx = video.bh << 8, .edx = cursor.dx };
+    call_int(0x10, &at);
+    pokeb(0, STATUS, good ? DONE : FAILED);
 }

@@ -55,7 +55,7 @@ static void mtrr_init(void)
     mtrr(0x2FF, 0xC06, 0);                          /* on, fixed ones, too; the others are written back */
 }
 
-static void wait(u32 milliseconds)
+static void pause(u32 milliseconds)
 {
     struct timeout limit = MILLISECONDS(milliseconds);
     while (!expired(&limit))
@@ -98,7 +98,7 @@ void smp_init(void)
     for (int n = 0; n < ap_start_end - ap_start; n++)
         pokeb(START_PAGE << 8, n, ap_start[n]);
     send(INIT_OTHERS);
-    wait(10);
+    pause(10);
     struct timeout limit = MILLISECONDS(500);
     send(STARTUP_OTHERS | START_PAGE);
     while (ap_count < expected - 1 && !expired(&limit))
