@@ -61,14 +61,13 @@ def make_machine(arguments):
         parse = parse_demo(arguments[1:])
     else:
         parse = options.parse_arguments(arguments)
-    if parse.log_file is not None or parse.log_items:
-        from qemu_py.util import log
-        log.cpu_set_log_filename(parse.log_file)
-        if parse.log_items:
-            log.cpu_set_log(log.cpu_str_to_log_mask(parse.log_items))
     config = options.machine_config(parse)
-    from qemu_py.machine.machine import Machine
-    machine = Machine(config)
+    try:
+        from qemu_py.machine.machine import Machine
+        machine = Machine(config)
+    except BaseException:
+        parse.close()
+        raise
     add_controls(machine, parse)
     if parse.perfmap:
         from qemu_py.control.perfmap import write_perfmap
@@ -77,9 +76,14 @@ def make_machine(arguments):
 
 
 def add_controls(machine, parse):
-    """The monitors, and the guest's screen in our terminal."""
+    """The log, the monitors, and the guest's screen in our terminal."""
     from qemu_py.control.monitor import add_monitors
     try:
+        if parse.log_file is not None or parse.log_items:
+            from qemu_py.util import log
+            log.cpu_set_log_filename(parse.log_file)
+            if parse.log_items:
+                log.cpu_set_log(log.cpu_str_to_log_mask(parse.log_items))
         add_monitors(machine, parse.monitor_chardevs)
         if parse.display == "curses":
             from qemu_py.control.terminal_display import TerminalDisplay

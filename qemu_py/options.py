@@ -28,6 +28,7 @@ class Parse:
     debugcons: list = field(default_factory=list)
     monitors: list = field(default_factory=list)        # texts of -monitor
     monitor_chardevs: list = field(default_factory=list)        # those, opened by machine_config()
+    opened: list = field(default_factory=list)          # every character device that machine_config() opened
     devices: list = field(default_factory=list)
     globals: dict = field(default_factory=dict)         # (device, property) -> text
     data_dirs: list = field(default_factory=list)
@@ -38,6 +39,11 @@ class Parse:
     log_items: str = ""
     log_file: str = None
     perfmap: bool = False
+
+    def close(self):
+        """Give back what machine_config() opened: the machine does not come to be."""
+        for chardev in self.opened:
+            chardev.close()
 
 
 @dataclass(frozen=True)
@@ -201,28 +207,33 @@ def machine_config(parse):
     """The MachineConfig of a command line; opens its character devices."""
     from qemu_py.backends.chardev import chardev_new
     from qemu_py.machine.config import MachineConfig
-    used = set()
-    serials, debugcons = serial_texts(parse), list(parse.debugcons)
-    opened = []
-    try:
-        for texts, option in ((serials, "-serial"), (debugcons, "-debugcon"), (parse.parallels or ["null"], "-parallel")):
-            opened.append([chardev_new(parse.chardevs.resolve(text, option), option, used) for text in texts])
-        monitors = []
-        opened.append(monitors)
-        for text in monitor_texts(parse):
-            monitors.append(chardev_new(text, "-monitor", used))
-        parse.chardevs.check_used()
-        parse.display = choose_display(parse, "stdio" in used)
-    except BaseException:
-        for chardev in sum(opened, []):
-            if chardev is not None:
-                chardev.close()
-        raise
-    parse.monitor_chardevs = [chardev for chardev in monitors if chardev is not None]
     settings = dict(parse.settings)
     if "kernel" not in settings:
         for name in ("append", "initrd"):
             if name in settings:
                 raise UserError(f"-{name}: only allowed together with -kernel")
-    return MachineConfig(serials=opened[0], debugcons=opened[1], parallels=opened[2], devices=parse.devices, globals=parse.globals,
+    if "icount" in settings and settings.get("single_loop") is False:
+        raise UserError("-accel tcg,thread=single: -icount needs one thread for CPUs and events; leave one of them out")
+    used = set()
+
+    def open_all(texts, option):
+        made = []
+        for text in texts:
+            made.append(chardev_new(text, option, used))
+            if made[-1] is not None:
+                parse.opened.append(made[-1])
+        return made
+    resolve = parse.chardevs.resolve
+    try:
+        streams = [open_all([resolve(text, option) for text in texts], option) for texts, option in (
+            (serial_texts(parse), "-serial"), (parse.debugcons, "-debugcon"), (parse.parallels or ["null"], "-parallel"))]
+        monitors = open_all(list(monitor_texts(parse)), "-monitor")
+        parse.chardevs.check_used()
+        parse.display = choose_display(parse, "stdio" in used)
+    except BaseException:
+        parse.close()
+        raise
+    parse.monitor_chardevs = [chardev for chardev in monitors if chardev is not None]
+    serials, debugcons, parallels = streams
+    return MachineConfig(serials=serials, debugcons=debugcons, parallels=parallels, devices=parse.devices, globals=parse.globals,
                          drives=parse.drives, data_dirs=parse.data_dirs, **settings)

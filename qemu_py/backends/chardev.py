@@ -57,14 +57,19 @@ class FDChar(CharDevice):
 
     def __init__(self, label, fd_in=None, fd_out=None):
         super().__init__(label)
-        self.fd_in, self.fd_out = fd_in, fd_out
+        self.fd_in = fd_in
         self.main_loop = None
         self.waiting = False            # input is there that the front end would not take
         self.writable_wanted = False
+        self.set_output(fd_out)
+
+    def set_output(self, fd):
+        """Write there from now on; None: what is written is lost."""
+        self.fd_out = fd
         self.poll = None
-        if fd_out is not None and not _never_blocks(fd_out):
+        if fd is not None and not _never_blocks(fd):
             self.poll = select.poll()
-            self.poll.register(fd_out, select.POLLOUT)
+            self.poll.register(fd, select.POLLOUT)
 
     def open(self, main_loop):
         self.main_loop = main_loop
@@ -164,18 +169,52 @@ def _never_blocks(fd):
 
 
 class FileChar(FDChar):
-    """file:PATH; whatever was in the file is gone."""
+    """file:PATH. It is made, or emptied, with the first byte or when the machine starts, so that a command line
+    that is refused leaves the files alone; whether that can be done is found out at once."""
 
     def __init__(self, path):
+        super().__init__(f"file:{path}")
+        self.path = path
+        self.begun = False
+        self.owned = self._open(os.O_WRONLY) if os.path.lexists(path) else None
+        if self.owned is None:
+            directory = os.path.dirname(path) or "."
+            if not os.path.isdir(directory):
+                raise self._error(errno.ENOTDIR if os.path.lexists(directory) else errno.ENOENT)
+            if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+                raise self._error(errno.EACCES)
+
+    def _error(self, number):
+        return UserError(f"cannot open '{self.path}' for writing: {os.strerror(number)}")
+
+    def _open(self, flags):
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            return os.open(self.path, flags | os.O_CLOEXEC, 0o666)
         except OSError as e:
-            raise UserError(f"cannot open '{path}' for writing: {e.strerror}") from None
-        super().__init__(f"file:{path}", None, fd)
-        self.owned = fd
+            raise self._error(e.errno) from None
+
+    def begin(self):
+        """Create the file, or drop what was in it."""
+        self.begun = True
+        if self.owned is None:
+            self.owned = self._open(os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        elif stat.S_ISREG(os.fstat(self.owned).st_mode):
+            os.ftruncate(self.owned, 0)
+        self.set_output(self.owned)
+
+    def open(self, main_loop):
+        if not self.begun:
+            self.begin()
+        super().open(main_loop)
+
+    def write(self, data):
+        if not self.begun:
+            self.begin()
+        return super().write(data)
 
     def close(self):
         super().close()
+        self.begun = True
         if self.owned is not None:
             os.close(self.owned)
             self.owned = self.fd_out = None

@@ -47,7 +47,11 @@ class Machine:
         config.start_paused = False
         self.status = None              # the exit status, when the machine has ended
         self._seen = 0                  # how much of the serial output expect() has gone through
-        self.machine = machine.Machine(config)
+        try:
+            self.machine = machine.Machine(config)
+        except BaseException:
+            parse.close()
+            raise
         self._expired = False
         self._stopped = False           # at a breakpoint: the instruction there is still to be executed
         self._timer = self.machine.clocks.vm.timer(self._expire, "timeout")
