@@ -327,6 +327,9 @@ cdef struct TranslationBlock:
     uint8_t *tc_jmp[2]          # where they are written
     uint8_t *tc_exit[2]
     uint32_t warm               # runs until it is compiled
+    uint8_t *tc_skip[2]         # exit n's stores of flags, which a link jumps over if its target has no use for them
+    uint32_t tc_kills           # it has none
+    uint32_t tc_pad
     uint32_t host_plain         # compiled without groups (host/groups.pyx)
     uint32_t tc_size
 
@@ -589,6 +592,8 @@ cdef struct CPUX86State:
     uint8_t bounce[16]          # a read operand that lies in two pages, in one piece ...
     uint64_t bounce_addend      # ... and what its address needs to be that of `bounce`
     uint64_t cold_epoch         # site_epoch before cold_op
+    uint8_t over_c              # CF and OF that replace those of cc_*, while host code remembers that (host/flagstate.pyx)
+    uint8_t over_o
     uint64_t tlb_flush_count
     # ---- guest x87 and SSE state in the host's registers while host code runs (x86/fp_live.pxd)
     uint32_t fp_live            # FP_LIVE_*; in C only FP_LIVE_X87 can be set

@@ -239,7 +239,9 @@ cdef int t_adc_m(Gen *g, IROp *op, HostTemplate *t, bint is_imm) noexcept nogil:
 cdef void carry_to_env(Gen *g) noexcept nogil:
     """CF to bit 0 of cc_src, where it is not yet."""
     cdef uint32_t kind
-    if g.pend.on:
+    if g.pend.over:
+        pass
+    elif g.pend.on:
         kind = g.pend.cc_op & 0xFC
         if kind == CC_OP_INC or kind == CC_OP_DEC:
             return
@@ -248,6 +250,7 @@ cdef void carry_to_env(Gen *g) noexcept nogil:
     want_carry(g)
     rm(&g.a, 1, 0x0F92, 0, R14, off(&E.cc_src))         # setc
     g.pend.on = 0
+    g.pend.over = OVER_NONE
 
 
 cdef int t_inc(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:

@@ -16,7 +16,7 @@ from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport (HOST_JMP_CACHE_SIZE, HostBuffer, HostJmpEntry, host_buffer_free,
                                         host_buffer_new)
 from qemu_py._core.host.entry cimport THUNK_SIZE, emit_stubs, op_return
-from qemu_py._core.host.flagstate cimport flush_flags, kill_flags, store_pend, want_condition
+from qemu_py._core.host.flagstate cimport flush_flags, kill_flags, store_pend
 from qemu_py._core.host.fp cimport emit_cold_fp, fp_before, fp_left, fp_pointer, fp_template, gen_fp
 from qemu_py._core.host.gen cimport *
 from qemu_py._core.host.groups cimport begin_group, end_group, pass_group, plan_groups
@@ -108,8 +108,7 @@ cdef void emit_cold(Gen *g) noexcept nogil:
             emit_cold_fp(g, c)
             if c.kind == COLD_XMM:
                 continue
-        if c.pend.on:
-            store_pend(g, &c.pend)
+        store_pend(g, &c.pend, c.cc)
         fp_pointer(g, c.fp_ip)
         if c.after == NULL:
             emit_bail(g, c.k, c.t0)
@@ -311,12 +310,11 @@ cdef int gen_template(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
         if gen_fp(g, op, f) == 0:
             return 0
     elif gen_op(g, op, t) == 0:
-        if is_move(t.id) and g.fp.known == 0 and g.hv == 0:
+        if is_move(t.id) and g.fp.known == 0 and g.hv == 0 and not u.pend.over:
             come_back(g, u.ncold)
         if t.kills and t.nf:
             kill_flags(g)
         if t.cc >= 0:
-            want_condition(g, t.cc)
             t_branch(g, t.cc)
         return 0
     g.a.p, g.h.data_ptr, g.ncold, g.hv, g.t0, g.cc, g.pend = u.code, u.data, u.ncold, u.hv, u.t0, u.cc, u.pend

@@ -7,9 +7,10 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 from qemu_py._core.cpu cimport (CC_O, CC_OP_RES, CPUTLBEntry, FP_LIVE_MXCSR, FP_LIVE_X87, FP_LIVE_XMM, TARGET_PAGE_MASK,
                                 TBJmpCacheEntry)
-from qemu_py._core.flags cimport compute_all, compute_c, set_cc_eflags
+from qemu_py._core.flags cimport compute_all, compute_c
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
+from qemu_py._core.host.flagstate cimport emit_load_flags
 from qemu_py._core.ir.interp cimport TB_EXIT, goto_tb
 from qemu_py._core.ir.table cimport op_table
 from qemu_py._core.softmmu cimport ACCESS_READ, ACCESS_WRITE, tlb_vaddr_to_host
@@ -128,11 +129,6 @@ cdef void host_norm_c(CPUX86State *env) noexcept nogil:
     """CF to bit 0 of cc_src: the other flags are about to be replaced."""
     env.cc_src = compute_c(env)
     env.cc_op = CC_OP_RES
-
-
-cdef void host_norm_all(CPUX86State *env) noexcept nogil:
-    """The flags as flags, so that one of them can be changed."""
-    set_cc_eflags(env, compute_all(env))
 
 
 cdef uint32_t host_flags(CPUX86State *env) noexcept nogil:
@@ -291,6 +287,7 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
     cdef Asm *a = &asm_
     cdef int i
     cdef uint8_t *done
+    cdef uint8_t *flags_by_c
     cdef IROp *op = NULL
     a.p = h.code
     a.delta = h.delta
@@ -358,10 +355,7 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
     h.norm_c = a.p
     emit_flag_call(a, h, <void *> host_norm_c)
     b1(a, 0xC3)
-    h.norm_all = a.p
-    emit_flag_call(a, h, <void *> host_norm_all)
-    b1(a, 0xC3)
-    h.load_flags = a.p
+    flags_by_c = a.p
     emit_flag_call(a, h, <void *> host_flags)
     mov_rr(a, 8, R9, RAX)
     ld(a, 8, RAX, R14, off(&E.cc_scratch))
@@ -370,6 +364,7 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
     b1(a, 0x9E)                         # sahf
     mov_rr(a, 8, RAX, R9)
     b1(a, 0xC3)
+    h.load_flags = emit_load_flags(a, h, flags_by_c)
     for i in range(6):
         h.probe[0][i] = emit_probe(a, h, PROBE_SIZES[i], False)
         h.probe[1][i] = emit_probe(a, h, PROBE_SIZES[i], True)

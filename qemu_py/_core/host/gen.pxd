@@ -37,7 +37,15 @@ cdef struct FPTemplate:
     uint8_t size                # bytes of the memory operand
     uint32_t enc                # opcode | map << 8 | prefix << 16 | (1 | digit << 1) << 24
 
+cdef enum:              # Pend.over
+    OVER_NONE = 0
+    OVER_C = 1                  # CF is not that of the rest
+    OVER_CO = 2                 # CF and OF are not
+
 cdef struct Pend:               # flags that env does not have yet
+    uint32_t over               # CF is in env.over_c, or a bit of a register; OF in env.over_o
+    int32_t over_reg            # IN_ENV, or the register ...
+    uint32_t over_bit           # ... and which
     uint32_t on
     uint32_t cc_op
     int32_t dst
@@ -67,6 +75,7 @@ cdef struct Cold:               # out of line: try the TLB, or go to the interpr
     uint8_t t0_after
     uint8_t in_group
     int32_t span                # COLD_GROUP: bytes
+    uint32_t cc
     uint8_t *after              # where the TB goes on when the interpreter has done the op; NULL: it goes on itself
     Pend pend
     uint64_t fp_ip
@@ -155,6 +164,7 @@ cdef inline void cold(Gen *g, uint8_t *jump, int kind) noexcept nogil:
     c.t0 = g.t0
     c.in_group = g.in_group
     c.pend = g.pend
+    c.cc = g.cc
     c.fp_ip = g.fp.ip
 
 cdef inline void bail_if(Gen *g, int cc) noexcept nogil:

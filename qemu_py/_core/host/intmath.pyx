@@ -6,8 +6,8 @@ from qemu_py._core.cpu cimport (CPUX86State, IROp, CC_OP_ADD, CC_OP_CMP, CC_OP_D
                                 CC_OP_LOGIC, CC_OP_MUL, CC_OP_SAR, CC_OP_SHL, CC_OP_SHR, CC_OP_SUB, CC_OP_TEST)
 from qemu_py._core.host.access cimport access, mem
 from qemu_py._core.host.asm cimport *
-from qemu_py._core.host.flagstate cimport (flush_flags, kill_flags, merge_carry, prepare_merge, save_host_flags, set_flags,
-                                           touch, want, want_carry)
+from qemu_py._core.host.flagstate cimport (flush_flags, kill_flags, save_host_flags, set_carry, set_flags, touch,
+                                           want_carry)
 from qemu_py._core.host.gen cimport *
 
 cdef CPUX86State *E = NULL
@@ -90,6 +90,14 @@ cdef int t_shift_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     return 0
 
 
+cdef void replace_carry(Gen *g, HostTemplate *t, bint overflow) noexcept nogil:
+    """CF, and OF, is about to be another; who wants no flags at all wants nothing kept."""
+    if t.nf:
+        g.pend.on = 0
+    if t.nf or overflow or g.pend.over == OVER_C:
+        g.pend.over = OVER_NONE
+
+
 cdef int t_rotate(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     """ROL, ROR by a constant; by another than 1 only CF changes."""
     cdef Asm *a = &g.a
@@ -98,21 +106,16 @@ cdef int t_rotate(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef uint32_t n = <uint32_t> op.imm & 31
     if d == NO_REG or size == 1 and high(op.a) or n == 0 or not t.nf and n & (8 * size - 1) == 0:
         return 1
-    if t.nf:
-        kill_flags(g)
-    elif n == 1:
-        want(g, HV_ALL)
-        touch(g, d)
-    else:
-        prepare_merge(g)
+    replace_carry(g, t, n == 1)
+    touch(g, d)
     rr(a, size, 0xC1 if size != 1 else 0xC0, t.arg, d)
     b1(a, n)
-    g.hv = 0
-    if not t.nf:
-        if n == 1:
-            save_host_flags(g)
-        else:
-            merge_carry(g)
+    if t.nf:
+        g.hv = 0
+        kill_flags(g)
+    else:
+        g.hv = HV_C | (g.hv & HV_REST) | (HV_O if n == 1 else 0)
+        set_carry(g, d, 0 if t.arg == X_ROL else 8 * size - 1, n == 1)
     return 0
 
 
@@ -122,15 +125,16 @@ cdef int t_rotate_carry(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef int d = use(g, op.a)
     if d == NO_REG or size == 1 and high(op.a):
         return 1
+    want_carry(g)
+    replace_carry(g, t, True)
+    touch(g, d)
+    rr(&g.a, size, 0xD1 if size != 1 else 0xD0, t.arg, d)
     if t.nf:
-        want_carry(g)
+        g.hv = 0
         kill_flags(g)
     else:
-        want(g, HV_ALL)
-    rr(&g.a, size, 0xD1 if size != 1 else 0xD0, t.arg, d)
-    g.hv = 0
-    if not t.nf:
-        save_host_flags(g)
+        g.hv = HV_C | HV_O | (g.hv & HV_REST)
+        set_carry(g, IN_ENV, 0, True)
     return 0
 
 
@@ -236,19 +240,20 @@ cdef int t_bit(Gen *g, IROp *op, HostTemplate *t, bint is_imm) noexcept nogil:
     cdef int y = NO_REG if is_imm else use(g, op.b)
     if d == NO_REG or y == NO_REG and not is_imm or t.size != 4 or t.nf and t.arg == 4:
         return 1
-    if t.nf:
-        kill_flags(g)
-    else:
-        prepare_merge(g)
+    replace_carry(g, t, False)
+    if t.arg != 4:
+        touch(g, d)
     if is_imm:
         rr(a, 4, 0x0FBA, t.arg, d)
         b1(a, <uint32_t> op.imm & 31)
     else:
         rr(a, 4, 0x0F83 | t.arg << 3, y, d)
-    g.hv = 0
-    if not t.nf:
-        merge_carry(g)
+    if t.nf:
         g.hv = 0
+        kill_flags(g)
+    else:
+        g.hv = HV_C
+        set_carry(g, d if t.arg == 4 and is_imm else IN_ENV, <int> op.imm & 31, False)
     return 0
 
 

@@ -93,6 +93,9 @@ cdef int t_jmp(Gen *g) noexcept nogil:
 
 cdef int t_branch(Gen *g, int cc) noexcept nogil:
     cdef uint8_t *taken
+    if g.pend.over:
+        flush_flags(g)
+    want_condition(g, cc)
     flush_flags(g)
     taken = jcc(&g.a, cc)
     gen_exit(g, 0)
@@ -103,7 +106,6 @@ cdef int t_branch(Gen *g, int cc) noexcept nogil:
 
 
 cdef int t_jcc(Gen *g, IROp *op) noexcept nogil:
-    want_condition(g, <int> op.imm)
     return t_branch(g, <int> op.imm)
 
 
@@ -118,6 +120,7 @@ cdef int t_loop(Gen *g, IROp *op) noexcept nogil:
         rm(a, 4, 0x8D, R9, RCX, -1)
         mov_rr(a, size, RCX, R9)
     rr(a, size, 0x85, RCX, RCX)
+    g.hv = HV_ALL
     return t_branch(g, CC_NE if op.imm == 2 else CC_E)
 
 
@@ -125,6 +128,7 @@ cdef int t_loop32(Gen *g) noexcept nogil:
     flush_flags(g)
     rm(&g.a, 4, 0x8D, RCX, RCX, -1)
     rr(&g.a, 4, 0x85, RCX, RCX)
+    g.hv = HV_ALL
     return t_branch(g, CC_NE)
 
 
