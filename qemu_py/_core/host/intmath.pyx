@@ -7,7 +7,7 @@ from qemu_py._core.cpu cimport (CPUX86State, IROp, CC_OP_ADD, CC_OP_CMP, CC_OP_D
 from qemu_py._core.host.access cimport access, mem
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.flagstate cimport (flush_flags, kill_flags, save_host_flags, set_carry, set_flags, touch,
-                                           want_carry)
+                                           want, want_carry)
 from qemu_py._core.host.gen cimport *
 
 cdef CPUX86State *E = NULL
@@ -125,7 +125,10 @@ cdef int t_rotate_carry(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef int d = use(g, op.a)
     if d == NO_REG or size == 1 and high(op.a):
         return 1
-    want_carry(g)
+    if t.nf:
+        want_carry(g)
+    else:
+        want(g, HV_C)
     replace_carry(g, t, True)
     touch(g, d)
     rr(&g.a, size, 0xD1 if size != 1 else 0xD0, t.arg, d)
