@@ -4,6 +4,8 @@ import os
 import sys
 
 from qemu_py import options
+from qemu_py.control.option_grammar import Quit
+from qemu_py.control.option_streams import serial_texts, terminal_is_free
 from qemu_py.util.errors import UserError
 
 PROGRAM = "qemu-py"
@@ -13,7 +15,7 @@ def main(arguments=None):
     """Run the command line; the exit status."""
     try:
         return run(sys.argv[1:] if arguments is None else arguments)
-    except options.Quit as answer:
+    except Quit as answer:
         print(answer, end="")
         return 0
     except UserError as error:
@@ -41,9 +43,9 @@ def parse_demo(arguments):
     parse = options.parse_arguments([*demo_arguments(), *arguments])
     parse.greeting = SCREEN_GREETING
     asked_for = parse.serials or parse.nographic or parse.display == "curses"
-    if not asked_for and not (options.terminal_is_free(parse) and has_vga_bios(parse)):
+    if not asked_for and not (terminal_is_free(parse) and has_vga_bios(parse)):
         parse.serials = ["mon:stdio"]
-    if "mon:stdio" in options.serial_texts(parse):
+    if "mon:stdio" in serial_texts(parse):
         print(f"{PROGRAM}: {SERIAL_GREETING}", file=sys.stderr, flush=True)
     return parse
 
@@ -87,7 +89,7 @@ def add_controls(machine, parse):
         add_monitors(machine, parse.monitor_chardevs)
         if parse.display == "curses":
             from qemu_py.control.terminal_display import TerminalDisplay
-            machine.add_chardev(TerminalDisplay(machine, greeting=parse.greeting))
+            machine.add_chardev(TerminalDisplay(machine, greeting=parse.greeting, consoles=parse.consoles))
     except BaseException:
         machine.close()
         raise

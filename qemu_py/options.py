@@ -11,8 +11,8 @@ from qemu_py.control.option_absent import ABSENT
 from qemu_py.control.option_grammar import Quit
 from qemu_py.control.option_machine import (opt_accel, opt_boot, opt_cpu, opt_device, opt_drive, opt_global, opt_icount, opt_m,
                                             opt_machine, opt_rtc, opt_simple_drive, opt_smp, opt_vga)
-from qemu_py.control.option_streams import (choose_display, monitor_texts, opt_chardev, opt_display, opt_monitor, opt_nographic,
-                                            opt_parallel, opt_serial, serial_texts)
+from qemu_py.control.option_streams import (add_consoles, choose_display, monitor_texts, name_consoles, opt_chardev, opt_display,
+                                            opt_monitor, opt_nographic, opt_parallel, opt_serial, serial_texts)
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import did_you_mean
 from qemu_py.util.version import __version__
@@ -33,6 +33,7 @@ class Parse:
     globals: dict = field(default_factory=dict)         # (device, property) -> text
     data_dirs: list = field(default_factory=list)
     drives: list = field(default_factory=list)          # DriveOptions
+    consoles: list = field(default_factory=list)        # VCChars of the terminal display, filled in by machine_config()
     nographic: bool = False
     display: str = None                 # None: not asked for; machine_config() chooses
     greeting: str = None                # what the terminal display says first; None: its own words
@@ -127,9 +128,10 @@ OPTIONS = (
     Option("snapshot", "", "write to temporary files instead of the images", set_true("snapshot")),
     Option("boot", "ORDER", "what to boot from: a diskette, c disk, d CD-ROM; order=,once=,menu=on|off", opt_boot),
     Option("L", "DIR", "look for firmware in a directory first", append_text("data_dirs")),
-    Option("chardev", "BACKEND,id=ID[,KEY=VALUE...]", "a character device for chardev:ID: null, stdio, pty, file,path=PATH,"
+    Option("chardev", "BACKEND,id=ID[,KEY=VALUE...]", "a character device for chardev:ID: null, stdio, pty, vc, file,path=PATH,"
            " socket,path=PATH or host=HOST,port=PORT,server=on,wait=off; mux=on", opt_chardev),
-    Option("serial", "DEV", "a serial port (up to 4): stdio, mon:stdio (Ctrl-A h tells its keys), pty, file:PATH,"
+    Option("serial", "DEV", "a serial port (up to 4): stdio, mon:stdio (Ctrl-A h tells its keys), pty, vc (a screen of the"
+           " display), file:PATH,"
            " tcp:HOST:PORT or unix:PATH with ,server,wait=off, chardev:ID, null, none", opt_serial),
     Option("parallel", "DEV", "a parallel port (up to 3), on the same devices (default: one on null)", opt_parallel),
     Option("debugcon", "DEV", "a debug console at port E9h, on the same devices", append_text("debugcons")),
@@ -230,6 +232,8 @@ def machine_config(parse):
         monitors = open_all(list(monitor_texts(parse)), "-monitor")
         parse.chardevs.check_used()
         parse.display = choose_display(parse, "stdio" in used)
+        add_consoles(parse, streams[0], monitors)
+        parse.consoles = name_consoles(parse, monitor=monitors, serial=streams[0], debugcon=streams[1], parallel=streams[2])
     except BaseException:
         parse.close()
         raise

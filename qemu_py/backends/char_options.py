@@ -1,6 +1,7 @@
 """-chardev BACKEND,id=ID,KEY=VALUE...: a character device with a name, for -serial chardev:ID and its like.
 
     null, stdio, pty        nothing more
+    vc,cols=N,rows=N        both may be left out
     file,path=PATH
     socket,path=PATH or host=HOST,port=PORT; server=on|off,wait=on|off
     mux=on                  with any of them: Ctrl-A is an escape key, as with mon:
@@ -8,7 +9,7 @@
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import did_you_mean, no_such
 
-KEYS = {"null": (), "stdio": (), "pty": (), "file": ("path",),
+KEYS = {"null": (), "stdio": (), "pty": (), "vc": ("cols", "rows"), "file": ("path",),
         "socket": ("path", "host", "port", "server", "wait", "nodelay")}
 
 
@@ -33,6 +34,8 @@ def chardev_text(text, backend, properties):
         if not options.get("path"):
             raise UserError(f"-chardev {text}: path=PATH is missing")
         short = f"file:{options['path']}"
+    elif backend == "vc" and ("cols" in options or "rows" in options):
+        short = f"vc:{options.get('cols', 80)}x{options.get('rows', 24)}"
     elif backend == "socket":
         short = socket_text(text, options)
     return name, f"mon:{short}" if mux == "on" else short

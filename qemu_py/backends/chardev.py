@@ -6,6 +6,7 @@
     mon:DEVICE      any of them, with Ctrl-A as an escape key (char_mux.py)
     pty             a pseudo-terminal (char_pty.py)
     tcp:HOST:PORT   a socket, as unix:PATH; both with ,server and ,wait=off (char_socket.py)
+    vc              a text console of the display (char_vc.py)
     none            no device at all
 
 The front end is told of data by add_handlers(); write() never blocks and gives what it took.
@@ -20,7 +21,7 @@ import sys
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import did_you_mean
 
-KINDS = ("none", "null", "stdio", "mon:stdio", "pty", "file", "tcp", "unix", "chardev")
+KINDS = ("none", "null", "stdio", "mon:stdio", "pty", "vc", "file", "tcp", "unix", "chardev")
 
 
 class CharDevice:
@@ -290,6 +291,12 @@ def chardev_new(text, option, used=None, signals=True):
     if text == "pty":
         from qemu_py.backends.char_pty import PtyChar
         return PtyChar()
+    if kind == "vc":
+        from qemu_py.backends.char_vc import VCChar
+        try:
+            return VCChar(rest)
+        except UserError as e:
+            raise UserError(f"{option} {e}") from None
     if kind in ("tcp", "unix"):
         from qemu_py.backends.char_socket import SocketChar
         try:
@@ -300,5 +307,5 @@ def chardev_new(text, option, used=None, signals=True):
         if not rest:
             raise UserError(f"{option} {text}: a file name is missing after 'file:'")
         return FileChar(rest)
-    raise UserError(f"{option} {text}: unknown character device{did_you_mean(kind, KINDS)} (known: stdio, mon:stdio, pty, file:PATH,"
-                    " tcp:HOST:PORT, unix:PATH, null, none)")
+    raise UserError(f"{option} {text}: unknown character device{did_you_mean(kind, KINDS)} (known: stdio, mon:stdio, pty, vc,"
+                    " file:PATH, tcp:HOST:PORT, unix:PATH, null, none)")

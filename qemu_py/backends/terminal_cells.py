@@ -7,12 +7,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from qemu_py.backends.text_pen import STEPS
+
 CHARACTER, INK, PAPER, BLINK = range(4)
 UPPER_HALF = 0x2580
 GAP = 4                                 # so many cells that did not change are cheaper than a cursor movement
 ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l\x1b[0m\x1b[2J"          # other screen, bracketed paste, no line wrap
 LEAVE = "\x1b[0m\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l"
-STEPS = (0, 95, 135, 175, 215, 255)     # of the colour cube of 256 colours
 
 
 def blank_cells(rows, columns):

@@ -81,3 +81,28 @@ def monitor_texts(parse):
             raise UserError(f"-monitor {text}: Ctrl-A c has no guest to switch to; give this device to -serial,"
                             " which has a monitor then, or leave out mon: or mux=on")
         yield short
+
+
+def add_consoles(parse, serials, monitors):
+    """The terminal display has a console for the first serial port and one for a monitor, unless these are elsewhere."""
+    from qemu_py.backends.char_vc import VCChar
+    if parse.display == "curses":
+        if not parse.serials:
+            serials.append(VCChar())
+        if not parse.monitors:
+            monitors.append(VCChar())
+
+
+def name_consoles(parse, **chardevs):
+    """The consoles (vc) among {kind: character devices}, with the names of their screens. UserError: nothing would show them."""
+    from qemu_py.backends.char_vc import vc_of
+    found = []
+    for kind, devices in chardevs.items():
+        for n, chardev in enumerate(devices):
+            vc = vc_of(chardev)
+            if vc is not None:
+                vc.name = kind if kind in ("monitor", "debugcon") and len(devices) == 1 else f"{kind}{n}"
+                found.append(vc)
+    if found and parse.display != "curses":
+        raise UserError(f"vc ({found[0].name}): there is no display to show this console; it needs -display curses, in a terminal")
+    return found

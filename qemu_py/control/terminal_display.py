@@ -1,49 +1,52 @@
-"""-display curses: the guest's screen in the terminal, and its keys to the guest.
+"""-display curses: the guest's screen in the terminal, and its keys to the guest; beside it text consoles, the monitor's among them.
 
-Text modes are characters with their colours; graphics modes are half blocks, two pixels a character. Ctrl-A is
-an escape key, as with mon:stdio. Not there: sixel and kitty graphics, the mouse, a split text screen.
+Text modes are characters with their colours; graphics modes are pictures where the terminal can show them (terminal_pictures.py),
+else half blocks. Ctrl-A is an escape key, as with mon:stdio; Ctrl-A 1 is the guest's screen, Ctrl-A 2 ... the consoles.
 """
 import os
-
-import numpy as np
+import textwrap
 
 from qemu_py.backends.terminal import Terminal
-from qemu_py.backends.terminal_cells import (BLINK, CHARACTER, INK, PAPER, Painter, blank_cells, colors_of_terminal,
-                                             half_blocks, rgb_values, window)
-from qemu_py.backends.terminal_keys import TerminalKeys
-from qemu_py.machine.pc_vga import cpus_stopped
+from qemu_py.backends.terminal_cells import BLINK, CHARACTER, INK, PAPER, Painter, colors_of_terminal
+from qemu_py.backends.terminal_keys import Keys, TerminalKeys
+from qemu_py.control.terminal_screens import ConsoleScreen, GuestScreen
 from qemu_py.util.errors import UserError
 
 FRAME_NS = 33_000_000
 IDLE_NS = 100_000_000                   # between looks at a screen that does not change
 ESC_NS = 50_000_000                     # a lone ESC is the key when nothing follows it in this time
-KEY_NS = 10_000_000                     # how long a key is held
 MESSAGE_NS = 6_000_000_000
 UNTIL_A_KEY_NS = 1 << 62
 ESCAPE = ("ctrl", "a")
+CTRL_ALT_DELETE = Keys(("ctrl", "alt", "delete"))
 GREETING = "Ctrl-A h: help   Ctrl-A x: quit"
-HELP = "Ctrl-A  x: quit  a: send Ctrl-A  d: Ctrl-Alt-Delete  r: draw again"
 
 
 class TerminalDisplay:
-    """Opened and closed by the machine, as its character devices are."""
+    """Opened and closed by the machine, as its character devices are. consoles: VCChars, in the order of their screens."""
 
-    def __init__(self, machine, terminal=None, environment=os.environ, greeting=None):
+    def __init__(self, machine, terminal=None, environment=os.environ, greeting=None, consoles=()):
         if machine.vga is None:
             raise UserError("-display curses: the machine has no display adapter (-vga none)")
-        self.machine, self.vga = machine, machine.vga
+        self.machine = machine
         self.greeting = greeting        # stays until a key comes
         self.terminal = terminal or Terminal()
         self.keys = TerminalKeys()
         self.painter = Painter(colors_of_terminal(environment))
+        self.guest = GuestScreen(machine)
+        self.screens = [self.guest, *map(ConsoleScreen, consoles)]
+        self.screen = self.guest
+        self.before_monitor = self.guest
         self.request_quit = None
         clock = self.clock = machine.clocks.rt
         self.frame_timer = clock.timer(self.frame, "terminal.frame")
         self.esc_timer = clock.timer(self.esc_timeout, "terminal.esc")
         self.escaped = False            # the last key was the escape key
         self.message, self.message_end = "", 0
-        self.seen = None                # what the picture depends on besides the video memory
+        self.seen = None                # what the terminal's picture depends on besides the video memory
         self.interval = FRAME_NS
+        for vc in consoles:
+            vc.changed = self.soon
 
     # ---------------------------------------------------------------- life
     def open(self, main_loop):
@@ -68,48 +71,61 @@ class TerminalDisplay:
         self.interval = FRAME_NS if changed else min(IDLE_NS, self.interval * 2)
         self.frame_timer.mod_ns(self.clock.get_ns() + self.interval)
 
+    def soon(self):
+        """Something is about to change: do not idle."""
+        if self.interval > FRAME_NS:
+            self.interval = FRAME_NS
+            self.frame_timer.mod_ns(self.clock.get_ns() + FRAME_NS)
+
     def draw(self):
         """True: something was different."""
-        vga = self.vga
         if self.message and self.clock.get_ns() >= self.message_end:
             self.message = ""
-        seen = vga.version, self.terminal.size(), self.message
-        dirty = vga.mem.dirty()
-        if seen == self.seen and not dirty:
+        size = self.terminal.size()
+        for screen in self.screens[1:]:
+            screen.vc.resize(*size)
+        seen = self.screen, self.screen.state(), size, self.message
+        if not self.screen.dirty() and seen == self.seen:
             return False
-        if dirty:
-            with cpus_stopped(self.machine):
-                vga.mem.reset_dirty()
-        if self.seen is None or seen[1] != self.seen[1]:
+        if self.seen is None or size != self.seen[2]:
             self.painter.forget()
         self.seen = seen
-        text = self.painter.frame(*self.cells(*seen[1]))
+        text = self.picture(*size)
         if text:
             self.terminal.write(text.encode())
         return True
 
-    def cells(self, rows, columns):
-        """What the terminal is to show, and where its cursor is to be."""
-        from qemu_py.devices import vga_render, vga_text
-        vga = self.vga
-        cursor = None
-        if vga_render.blank(vga):
-            cells = blank_cells(rows, columns)
-        else:
-            text = vga_text.screen_cells(vga)
-            if text is None:
-                pixels = vga_render.picture(vga, vga.clock.get_ns())
-                aspect = pixels.shape[1] / pixels.shape[0] if vga.dispi.enabled else 4 / 3
-                cells = half_blocks(pixels, rows, columns, aspect)
-            else:
-                cells, cursor = window(text_cells(vga, *text[:2]), text[2], rows, columns)
+    def picture(self, rows, columns):
+        """What brings the terminal to show the screen, and the message over its last lines."""
+        from qemu_py.backends.terminal_cells import half_blocks
+        view = self.screen.view(rows, columns)
+        cells, cursor = view.cells, view.cursor
+        if view.pixels is not None:
+            cells = half_blocks(view.pixels, rows, columns, view.aspect)
         if self.message:
-            cells = cells.copy()
-            message = self.message[:columns]
-            line = cells[-1, :len(message)]
-            line[:, CHARACTER] = [ord(character) for character in message]
-            line[:, INK], line[:, PAPER], line[:, BLINK] = 0, 0xAAAAAA, 0
-        return cells, cursor
+            cells = with_message(cells, textwrap.wrap(self.message, columns)[:rows])
+        return self.painter.frame(cells, cursor)
+
+    def show(self, number):
+        """The screen of this number, from 1."""
+        if number > len(self.screens):
+            self.say(f"there is no screen {number}: there are {self.screen_names()}")
+            return
+        self.screen = self.screens[number - 1]
+        if self.screen.name != "monitor":
+            self.before_monitor = self.screen
+        if len(self.screens) > 1:
+            self.say(f"{number}: {self.screen.name}   (Ctrl-A h: help)")
+
+    def toggle_monitor(self):
+        monitor = next((n for n, screen in enumerate(self.screens, 1) if screen.name == "monitor"), None)
+        if monitor is None:
+            self.say("there is no monitor on this display (-monitor is elsewhere)")
+        else:
+            self.show(self.screens.index(self.before_monitor) + 1 if self.screen.name == "monitor" else monitor)
+
+    def screen_names(self):
+        return ", ".join(f"{number} {screen.name}" for number, screen in enumerate(self.screens, 1))
 
     # ---------------------------------------------------------------- keys
     def receive(self, data):
@@ -122,51 +138,51 @@ class TerminalDisplay:
     def esc_timeout(self):
         self.take(self.keys.flush())
 
-    def take(self, combinations):
-        for combination in combinations:
-            if combination:
+    def take(self, events):
+        for event in events:
+            if isinstance(event, Keys):
                 self.message = ""
-                self.key(combination)
-        if combinations:                # what it makes the guest show is waited for
+                self.key(event)
+        if events:                      # what it makes the guest show is waited for
             self.interval = FRAME_NS
             self.frame_timer.mod_ns(self.clock.get_ns() + FRAME_NS)
 
-    def key(self, combination):
+    def key(self, keys):
         if not self.escaped:
-            if combination == ESCAPE:
+            if keys == ESCAPE:
                 self.escaped = True
             else:
-                self.send(combination)
+                self.screen.key(keys)
             return
         self.escaped = False
-        name = combination[-1]
+        name = keys[-1] if keys else ""
         if name == "x":
             if self.request_quit is not None:
                 self.request_quit()
         elif name == "a":
-            self.send(ESCAPE)
+            self.screen.key(Keys(ESCAPE, b"\x01"))
+        elif name == "c":
+            self.toggle_monitor()
         elif name == "d":
-            self.send(("ctrl", "alt", "delete"))
+            self.guest.key(CTRL_ALT_DELETE)
         elif name == "r":
             self.painter.forget()
             self.seen = None
+        elif len(name) == 1 and name in "123456789":
+            self.show(int(name))
         else:
-            self.say(HELP)
+            self.say(self.help())
 
-    def send(self, combination):
-        self.machine.inputs.send_keys("-".join(combination), KEY_NS)
+    def help(self):
+        return ("Ctrl-A  x: quit  c: monitor  a: send Ctrl-A  d: Ctrl-Alt-Delete  r: draw again"
+                + (f"   Ctrl-A and a number: {self.screen_names()}; there Shift-PgUp looks back" if len(self.screens) > 1 else ""))
 
 
-def text_cells(vga, characters, attributes):
-    """A text screen with its glyphs and colours as cells."""
-    from qemu_py.devices.vga_render import palette_rgb
-    from qemu_py.devices.vga_text import BLINK_ENABLE, GLYPHS, MODE_CONTROL
-    colors = rgb_values(palette_rgb(vga))
-    glyphs = np.array([ord(glyph) if glyph.isprintable() else 0x20 for glyph in GLYPHS], np.uint32)
-    blinks = bool(vga.s.attribute[MODE_CONTROL] & BLINK_ENABLE)
-    cells = blank_cells(*characters.shape)
-    cells[..., CHARACTER] = glyphs[characters]
-    cells[..., INK] = colors[attributes & 0x0F]
-    cells[..., PAPER] = colors[attributes >> 4 & (7 if blinks else 15)]
-    cells[..., BLINK] = attributes >> 7 if blinks else 0
+def with_message(cells, lines):
+    """The cells with lines of text over the last ones, at the left."""
+    cells = cells.copy()
+    for line, row in zip(reversed(lines), reversed(cells)):
+        part = row[:len(line)]
+        part[:, CHARACTER] = [ord(character) for character in line]
+        part[:, INK], part[:, PAPER], part[:, BLINK] = 0, 0xAAAAAA, 0
     return cells

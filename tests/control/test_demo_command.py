@@ -1,11 +1,7 @@
 """`qemu-py demo`, and `qemu-py` alone: the demo guest on the screen in a terminal, else on standard input and output."""
-import fcntl
 import os
-import pty
-import struct
 import subprocess
 import sys
-import termios
 
 import pytest
 
@@ -13,23 +9,13 @@ from qemu_py import cli, options
 from qemu_py.devices.vga_pci import ROM_FILE
 from qemu_py.machine import demo
 from qemu_py.util import datadir
-from tests.backends.small_terminal import SmallTerminal
+from tests.terminals import OnTerminal
 
 pytest.importorskip("qemu_py._core.cpu_face", reason="the CPU is not built")
 
 COMMAND = [sys.executable, "-m", "qemu_py"]
 NO_FIRMWARE_OUTSIDE = ("import sys; from qemu_py.util import datadir; datadir.SYSTEM_DIRS = ();"
                        " from qemu_py.cli import main; sys.exit(main(sys.argv[1:]))")
-
-
-def read_until(master, screen, text):
-    """Feed the small terminal until a line of it holds the text."""
-    rest = b""
-    while not any(text in line for line in screen.lines()):
-        rest += os.read(master, 65536)
-        end = max(rest.rfind(b"m"), rest.rfind(b"H"), rest.rfind(b"h"), rest.rfind(b"l")) + 1   # ends of sequences
-        screen.feed(rest[:end].decode())
-        rest = rest[end:]
 
 
 def need_vga_bios():
@@ -40,25 +26,13 @@ def need_vga_bios():
 @pytest.mark.parametrize("arguments", [(), ("demo",), ("demo", "-m", "32")])
 def test_in_a_terminal_it_is_on_the_screen(arguments):
     need_vga_bios()
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 26, 80, 0, 0))
-    screen = SmallTerminal(26, 80)
-    process = subprocess.Popen([*COMMAND, *arguments], stdin=slave, stdout=slave, stderr=subprocess.PIPE,
-                               start_new_session=True, env=dict(os.environ, TERM="xterm", COLORTERM="truecolor"))
-    try:
-        read_until(master, screen, "demo>")
-        assert screen.lines()[25] == demo.SCREEN_GREETING
-        os.write(master, b"help\r")
-        read_until(master, screen, "poweroff")
-        os.write(master, b"\x01x")
-        while b"\x1b[?1049l" not in os.read(master, 65536):
-            pass
-        assert process.wait(60) == 0
-    finally:
-        process.kill()
-        process.communicate()
-        os.close(master)
-        os.close(slave)
+    with OnTerminal(*arguments, rows=26) as terminal:
+        terminal.until("demo>")
+        assert terminal.lines()[25] == demo.SCREEN_GREETING
+        terminal.type("help\r")
+        terminal.until("poweroff")
+        terminal.type("\x01x")
+        assert terminal.end() == 0
 
 
 @pytest.mark.parametrize("command", [
@@ -81,13 +55,13 @@ def test_an_image_of_that_name_has_another_spelling():
 
 
 def test_a_serial_port_elsewhere_is_left_there(monkeypatch, capfd):
-    monkeypatch.setattr(options, "terminal_is_free", lambda parse: False)
+    monkeypatch.setattr(cli, "terminal_is_free", lambda parse: False)
     assert cli.parse_demo(["-serial", "null"]).serials == ["null"]
     assert capfd.readouterr().err == ""
 
 
 def test_without_a_vga_bios_it_is_on_the_serial_line(monkeypatch):
-    monkeypatch.setattr(options, "terminal_is_free", lambda parse: True)
+    monkeypatch.setattr(cli, "terminal_is_free", lambda parse: True)
     monkeypatch.setattr(cli, "has_vga_bios", lambda parse: False)
     assert cli.parse_demo([]).serials == ["mon:stdio"]
     monkeypatch.setattr(cli, "has_vga_bios", lambda parse: True)
