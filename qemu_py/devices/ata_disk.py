@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from qemu_py.devices import identify
 from qemu_py.devices.ide import BSY, DRDY, DSC, IDNF, LBA, SECTOR, UNC, IDEDrive
 from qemu_py.system.device import Property, device
+from qemu_py.util.errors import UserError
 
+MAX_SECTORS = 1 << 48                   # of LBA48
 PIECE = 256                             # sectors of one request of a PIO transfer
 SMART_KEY = (0x4F, 0xC2)
 STANDBY, ACTIVE = 0x00, 0xFF
@@ -48,6 +50,8 @@ class ATADisk(IDEDrive):
         scratch: bytes = bytes(SECTOR)  # WRITE BUFFER
 
     def connect(self, blk):
+        if blk.nb_sectors > MAX_SECTORS:
+            raise UserError(f"{blk.name}: the image has {blk.nb_sectors} sectors; an ATA disk has at most {MAX_SECTORS} (128 PiB)")
         super().connect(blk)
         self.default_translation()
 

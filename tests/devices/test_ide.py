@@ -4,6 +4,8 @@ import struct
 
 import pytest
 
+from qemu_py.devices.ata_disk import ATADisk
+from qemu_py.util.errors import UserError
 from tests.devices.ide_host import (
     ABRT, ALTSTATUS, BSY, COMMAND, CONTROL, COUNT, DATA, DEVICE, DRDY, DRQ, DSC, ERR, ERROR, HIGH, HOB, IDNF, LBA, LOW, MID,
     NIEN, SLAVE, SRST, STATUS, UNC, Failing, Host)
@@ -123,6 +125,11 @@ def test_a_disk_beyond_28_bits_says_so_in_words_100_to_103(host):
 
 
 # ---------------------------------------------------------------- PIO reads
+def test_more_sectors_than_lba48_has_are_refused(host):
+    with pytest.raises(UserError, match="128 PiB"):
+        ATADisk(blk=host.backend(Failing(512 << 49)))
+
+
 def test_a_sector_is_read_with_one_interrupt(disk):
     assert disk.command(READ, 1, 5) == READY | DRQ
     assert disk.history == [1]
