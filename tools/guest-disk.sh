@@ -18,7 +18,7 @@ serial --unit=0 --speed=115200
 terminal_output console serial
 set timeout=1
 menuentry "Debian" {
-    linux /boot/vmlinuz-$kernel root=/dev/sda1 ro console=ttyS0 console=tty0 no_timer_check
+    linux /boot/vmlinuz-$kernel root=/dev/sda1 ro console=ttyS0 console=tty0
     initrd /boot/initrd.img-$kernel
 }
 END

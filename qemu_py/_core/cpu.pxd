@@ -413,6 +413,10 @@ cdef struct TBContext:          # owner: tb.pyx; shared by all CPUs of a machine
     uint32_t work_tail
     uint64_t work_start[64]
     uint64_t work_end[64]
+    # The machine's time (guesttime.pxd's TimeBase), NULL: none. The alarm that ends a CPU's turn (alarm.pyx)
+    void *time
+    CPUX86State *current_cpu            # inside cpu_exec
+    uint32_t alarm_rung                 # since it was set
 
 # ---------------------------------------------------------------- FPU, SSE
 cdef struct FPReg:              # 16 bytes: an 80-bit value in the x87's memory format

@@ -10,6 +10,7 @@ from posix.stdlib cimport posix_memalign
 from qemu_py._core.cpu cimport *
 from qemu_py._core.dispatch cimport PhysMap, qemu_loglevel
 from qemu_py._core.exec cimport BARE_RETURN, cpu_exec
+from qemu_py._core.guesttime cimport GuestTime
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
 from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
 from qemu_py._core.host.codegen cimport host_attach, host_detach
@@ -71,6 +72,11 @@ cdef class TBCache:
         if self.tbx != NULL:
             host_detach(self.tbx)
             tb_context_free(self.tbx)
+
+    def use_time(self, GuestTime time not None):
+        """The CPUs' time-stamp counters follow it. Before they are made."""
+        self.time = time
+        self.tbx.time = &time.base
 
     def counters(self):
         """{name: count}: what the cache has done so far."""
@@ -156,8 +162,13 @@ cdef class VCPU:
         cdef TBContext *tbx = self.env.tbx
         tbx.exec_thread = this_thread()
         tbx.running = 1                 # under the GIL, as the other threads that look at it
-        with nogil:
-            reason = cpu_exec(self.env)
+        tbx.current_cpu = self.env      # before the look at the alarm, which may ring between the two
+        if tbx.alarm_rung:
+            reason = EXCP_INTERRUPT
+        else:
+            with nogil:
+                reason = cpu_exec(self.env)
+        tbx.current_cpu = NULL
         tbx.running = 0
         tb_run_work(tbx, self.env.dispatch)
         if self.physmap.pending_exception is not None:

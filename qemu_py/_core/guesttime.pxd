@@ -5,6 +5,11 @@ cdef struct TimeBase:
     int64_t offset              # while it runs: added to the host's monotonic clock
     int64_t frozen              # while it stands still: the time
     uint32_t running
+    uint64_t owner              # the thread whose lost time is left out (GuestTime.own); 0: none
+    int64_t looked              # monotonic time, and the owner's processor time, when that was last seen to
+    int64_t cpu_time
+    int64_t latest              # that another thread was told: the time does not go back behind it
+    int64_t lag                 # how much is left out and not made up for
 
 cdef enum:                      # CounterState.kind
     COUNT_UP = 0                # (base + ticks) >> shift
@@ -33,7 +38,8 @@ cdef struct CounterState:
     uint8_t out_bit
     uint64_t period             # ns between toggles
 
-cdef int64_t time_ns(const TimeBase *time) noexcept nogil
+cdef int64_t time_ns(TimeBase *time) noexcept nogil
+cdef int64_t monotonic_ns() noexcept nogil
 cdef uint64_t counter_read(CounterState *c) noexcept nogil
 
 cdef class GuestTime:

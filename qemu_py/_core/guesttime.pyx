@@ -3,28 +3,87 @@
 A guest that waits reads a counter a million times a second: the ACPI timer, the HPET, the 8254, port 61h. Their
 models are Python; a PassiveCounter is what such a model tells the core of the counter's state, so that the core
 answers a read without calling it (MemoryRegion.add_counter).
+
+Guests measure their clocks against each other and count instructions between two reads, at boot above all. On a busy host
+a CPU's thread is off the processor for milliseconds, of which the guest knows nothing. So the time has an owner,
+that thread, and what passes while the owner wants to run and does not is left out: it sees none of it between two reads.
+The lag that this makes is made up for while the guest sleeps (GuestTime.wake) and, slowly, while it runs (catch_up).
 """
-from libc.stdint cimport int64_t, uint64_t
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, clockid_t, timespec
 
 cdef extern from *:
     """
+    #include <pthread.h>
+    #include <time.h>
     #define qp_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+    #define qp_store(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
+    #define qp_load(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
+    static inline void qp_raise_to(int64_t *p, int64_t value) {
+        int64_t old = __atomic_load_n(p, __ATOMIC_SEQ_CST);
+        while (old < value && !__atomic_compare_exchange_n(p, &old, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) ;
+    }
+    static inline uint64_t qp_thread(void) { return (uint64_t)(uintptr_t)pthread_self(); }
     """
     void store_release "qp_store_release"(uint32_t *p, uint32_t value) noexcept nogil
+    void store "qp_store"(int64_t *p, int64_t value) noexcept nogil
+    int64_t load "qp_load"(int64_t *p) noexcept nogil
+    void raise_to "qp_raise_to"(int64_t *p, int64_t value) noexcept nogil
+    uint64_t this_thread "qp_thread"() noexcept nogil
+    clockid_t CLOCK_THREAD_CPUTIME_ID
 
 cdef enum:
     NANOSECONDS = 1000000000
+    LOOK_NS = 100000            # so often the owner asks how long it has run; that costs as much as ten reads of the clock
+    LOST_NS = 50000             # less than that is not worth a correction
 
 
-cdef inline int64_t monotonic_ns() noexcept nogil:
+cdef int64_t monotonic_ns() noexcept nogil:
     cdef timespec now
     clock_gettime(CLOCK_MONOTONIC, &now)
     return <int64_t> now.tv_sec * NANOSECONDS + now.tv_nsec
 
 
-cdef int64_t time_ns(const TimeBase *time) noexcept nogil:
-    return monotonic_ns() + time.offset if time.running else time.frozen
+cdef int64_t thread_ns() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now)
+    return <int64_t> now.tv_sec * NANOSECONDS + now.tv_nsec
+
+
+cdef void leave_out(TimeBase *time, int64_t now, int64_t lost) noexcept nogil:
+    """Set the clock back by `lost`, but not behind what another thread was told. The owner's."""
+    cdef int64_t old = time.offset
+    store(&time.offset, old - lost)
+    if now + time.offset < load(&time.latest):
+        store(&time.offset, time.latest - now)
+    time.lag += old - time.offset
+
+
+cdef void look(TimeBase *time, int64_t now) noexcept nogil:
+    """Leave out the time in which the owner did not run since the last look."""
+    cdef int64_t cpu_time = thread_ns()
+    cdef int64_t lost = now - time.looked - (cpu_time - time.cpu_time)
+    time.looked, time.cpu_time = now, cpu_time
+    if lost > LOST_NS:
+        leave_out(time, now, lost)
+
+
+cdef int64_t time_ns(TimeBase *time) noexcept nogil:
+    cdef int64_t now, offset
+    if not time.running:
+        return time.frozen
+    now = monotonic_ns()
+    if time.owner == 0:
+        return now + time.offset
+    if time.owner == this_thread():
+        if now - time.looked > LOOK_NS:
+            look(time, now)
+        return now + time.offset
+    while True:                         # the owner may set it back meanwhile
+        offset = load(&time.offset)
+        raise_to(&time.latest, now + offset)
+        if load(&time.offset) == offset:
+            return now + offset
 
 
 cdef inline int64_t ticks(int64_t ns, uint64_t hz) noexcept nogil:
@@ -97,17 +156,64 @@ cdef class GuestTime:
     def enable(self):
         if not self.base.running:
             self.base.offset = self.base.frozen - monotonic_ns()
+            if self.base.owner == this_thread():
+                self.awake()
             store_release(&self.base.running, 1)
 
     def set_ns(self, int64_t ns):
         """Another time, while it stands still."""
         assert not self.base.running
-        self.base.frozen = ns
+        self.base.frozen = self.base.latest = ns
 
     def disable(self):
         if self.base.running:
             self.base.frozen = time_ns(&self.base)
             store_release(&self.base.running, 0)
+
+    # ---- the owner's
+    def own(self):
+        """From now on, what the calling thread loses is left out."""
+        if self.base.owner != this_thread():
+            self.base.owner = this_thread()
+            self.awake()
+
+    def disown(self):
+        """The thread ends."""
+        self.base.owner = 0
+
+    def awake(self):
+        """The owner begins to want to run."""
+        self.base.looked, self.base.cpu_time = monotonic_ns(), thread_ns()
+
+    def host_ns(self, int64_t ns):
+        """When it will be `ns`, on the host's monotonic clock, if nothing is left out meanwhile."""
+        return ns - self.base.offset
+
+    @property
+    def lag(self):
+        """Nanoseconds that were left out and are not made up for."""
+        return self.base.lag
+
+    def catch_up(self, int64_t most):
+        """Make up for `most` ns of what was left out."""
+        cdef int64_t ns = min(most, self.base.lag)
+        if ns > 0:
+            self.base.lag -= ns
+            store(&self.base.offset, self.base.offset + ns)
+
+    def slept(self, int64_t begun, deadline):
+        """The owner has slept since the host's monotonic time `begun`, until there was news or it was `deadline`
+        (None: no matter when). It makes up for as much again; but if it comes late the guest learns nothing of that."""
+        cdef int64_t now = monotonic_ns()
+        cdef int64_t left = now - begun
+        if self.base.running:
+            if deadline is not None:
+                left = min(left, <int64_t> deadline - now - self.base.offset)
+            if left < -LOST_NS:
+                leave_out(&self.base, now, -left)
+            else:
+                self.catch_up(left)
+        self.awake()
 
 
 cdef class PassiveCounter:

@@ -63,6 +63,8 @@ class Machine:
         """Make a CPU that runs in this machine's memory."""
         if self.tb_cache is None:
             self.tb_cache = cpu_face.TBCache(tier=self.config.tier)
+            if self.clocks.vm.time is not None:
+                self.tb_cache.use_time(self.clocks.vm.time)
         cpu = cpu_face.VCPU(model, self.memory.physmap, len(self.cpus), self.tb_cache)
         self.cpus.append(cpu)
         if self.icount is not None:

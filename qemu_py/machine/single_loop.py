@@ -88,7 +88,10 @@ class SingleLoop:
         self.stop_requested = True      # held until the machine starts
         self.stopped = True
         self.alarm = None if icount is not None else HostAlarm(self.host_alarm_handler)
+        self.vm = machine.clocks.vm
         self.main_loop.cpu_exit = self.cpu_exit
+        if icount is None:
+            self.main_loop.slept = self.slept
         self.in_guest = False
         self.current = 0                # index of the CPU that runs, or ran last
 
@@ -151,6 +154,8 @@ class SingleLoop:
     def main_loop_turn(self):
         """One turn of main_loop: the CPUs, then what the events ask for."""
         icount = self.icount
+        if icount is None:
+            self.vm.time.own()
         if self.vm_can_run():
             self.cpu_exec_all()
         if icount is not None and self.is_idle():
@@ -159,6 +164,11 @@ class SingleLoop:
             self.main_loop.main_loop_wait(nonblocking=self.vm_can_run() and self.any_cpu_has_work())
         if icount is not None:
             icount.adjust()
+
+    def slept(self, begun):
+        """The main loop has waited. What this thread loses otherwise is no time of the guest's (guesttime.pyx)."""
+        timers = self.vm.active_timers
+        self.vm.time.slept(begun, timers[0][0] if timers else None)
 
     def cpu_exec_all(self):
         """A slice for each CPU, beginning with the one after the last."""

@@ -3,11 +3,20 @@
 One thread serves all CPUs of a machine in turn. It holds the iothread lock except while the guest
 runs or nobody has anything to do. A halted CPU costs nothing: the thread sleeps until a kick. A turn
 ends with the CPU's work, when another gets some, and at the latest, if others wait, after TURN_NS.
+
+The virtual clock's timers run in this thread, between two turns: an alarm (alarm.pyx) ends a turn when one is due. So a guest
+that waits for an interrupt, or counts how long it takes, depends on no other thread of a busy host; and what this
+one loses to others is no time of the guest's (guesttime.pyx).
 """
 import threading
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
+from time import monotonic_ns
+
+from qemu_py._core.alarm import Alarm
 
 TURN_NS = 5_000_000
+MAX_WAIT = 1.0                          # seconds of sleep; a lost wake-up costs no more than that
+CATCH_UP_SHIFT, CATCH_UP_NS = 4, 100_000        # between two timers, of the time since the last; and at most
 
 
 class TCGThread:
@@ -24,7 +33,12 @@ class TCGThread:
         self.thread = None
         self.current = 0                # index of the CPU whose turn it is, or was last
         self._next = 0
-        self.turn_timer = machine.clocks.rt.timer(self.end_turn, "turn")
+        self.vm = machine.clocks.vm
+        self.turn_timer = self.vm.timer(self.end_turn, "turn")
+        self.alarm = None               # made by the thread
+        self.ident = None
+        self._caught_up = 0             # virtual time
+        self._in_timers = False
         # Halt condition: a binary semaphore, locked while there is no news. A kick that comes
         # between the last look and the sleep is not lost.
         self._news = allocate_lock()
@@ -56,10 +70,7 @@ class TCGThread:
         self.wake()
 
     def end_turn(self):
-        """The timer of a turn: let the others run, if one of them has something to do."""
-        current = self.cpus[self.current]
-        if any(cpu is not current and (not cpu.halted or cpu.has_work) for cpu in self.cpus):
-            current.kick()
+        """The timer of a turn: the alarm has ended it."""
 
     def pause(self):
         """pause_all_vcpus: returns when no CPU runs any more. The lock is held."""
@@ -92,9 +103,13 @@ class TCGThread:
 
     # ---------------------------------------------------------------- the thread
     def cpu_thread_fn(self):            # qemu_tcg_cpu_thread_fn
-        lock = self.lock
+        lock, time = self.lock, self.vm.time
         lock.acquire()
         try:
+            self.ident = get_ident()
+            self.alarm = Alarm(self.machine.tb_cache)
+            time.own()
+            self.machine.clocks.give_away_vm(self.vm_deadline_changed)
             while not self.exiting:
                 if self.stop_requested:
                     self.stopped = True
@@ -105,16 +120,59 @@ class TCGThread:
         except BaseException as exception:
             self.machine.failed(exception)
         finally:
+            self.vm.notify = None
+            if self.alarm is not None:
+                self.alarm.close()
+            time.disown()
             self.stopped = True
             self.pause_cond.notify_all()
             lock.release()
 
     def wait_io_event(self):            # qemu_tcg_wait_io_event
+        """Sleep until there is news, or a timer of the virtual clock is due."""
+        vm = self.vm
+        left = vm.deadline_ns()
+        deadline = None if left is None else vm.active_timers[0][0]
+        begun = monotonic_ns()
         self.lock.release()
         try:
-            self._news.acquire()
+            if left is None:
+                self._news.acquire()
+            else:
+                self._news.acquire(timeout=min(left / 1e9, MAX_WAIT))
         finally:
             self.lock.acquire()
+            vm.time.slept(begun, deadline)
+
+    def vm_deadline_changed(self):
+        """The virtual clock runs again, or has a new first timer; any thread, with the lock held."""
+        if self._in_timers:
+            return                      # run_timers() sees to it
+        self.set_alarm()
+        if get_ident() != self.ident:
+            self.wake()
+
+    def set_alarm(self):
+        timers = self.vm.active_timers
+        if timers and self.vm.enabled:
+            self.alarm.set(self.vm.time.host_ns(timers[0][0]))
+
+    def run_timers(self):
+        """What is due on the virtual clock; then wait for the next."""
+        vm = self.vm
+        self.alarm.answer()
+        timers = vm.active_timers
+        if timers and vm.enabled:
+            now = vm.get_ns()
+            if timers[0][0] <= now:
+                self._in_timers = True
+                try:
+                    vm.run_timers()
+                finally:
+                    self._in_timers = False
+                vm.time.catch_up(min(now - self._caught_up >> CATCH_UP_SHIFT, CATCH_UP_NS))
+                self._caught_up = now
+            self.set_alarm()
 
     def tcg_exec_all(self):
         """Give each CPU a turn, beginning with the one after the last; False: all were halted."""
@@ -126,8 +184,9 @@ class TCGThread:
             cpu = cpus[self._next]
             self.current = self._next
             self._next += 1
+            self.run_timers()
             if len(cpus) > 1 and not self.turn_timer.pending:
-                self.turn_timer.mod_ns(machine.clocks.rt.get_ns() + TURN_NS)
+                self.turn_timer.mod_ns(self.vm.get_ns() + TURN_NS)
             lock.release()
             try:
                 reason = cpu.exec()

@@ -93,6 +93,13 @@ class VMClock(QEMUClock):
         self.time = GuestTime() if source is None else None
         self.get_ns = self.time.get_ns if source is None else lambda: 0
 
+    def deadline_ns(self):
+        """As a QEMUClock's; but sooner while the guest's time lags behind the host's (guesttime.pyx), so that a sleep makes up for it."""
+        left = super().deadline_ns()
+        if left and self.time is not None and self.time.lag:
+            left -= min(self.time.lag, left >> 1)
+        return left
+
     def enable(self):                   # cpu_enable_ticks
         if not self.enabled:
             if self.time is not None:
@@ -149,11 +156,17 @@ class Clocks:
         self.host = HostClock()
         self.rtc_clock = self.host      # what a real-time clock chip counts (-rtc clock=)
         self.all = (self.vm, self.rt, self.host)
+        self.polled = self.all          # those whose timers the main loop runs
+
+    def give_away_vm(self, notify):
+        """Somebody else runs the virtual clock's timers from now on, and is told of a new first deadline."""
+        self.polled = (self.rt, self.host)
+        self.vm.notify = notify
 
     def deadline_ns(self):
-        """Nanoseconds until the first timer of any clock is due; None: there is none."""
+        """Nanoseconds until the first timer that the main loop runs is due; None: there is none."""
         first = None
-        for clock in self.all:
+        for clock in self.polled:
             if clock.active_timers:
                 left = clock.deadline_ns()
                 if left is not None and (first is None or left < first):
@@ -161,7 +174,7 @@ class Clocks:
         return first
 
     def run_all_timers(self):           # qemu_run_all_timers
-        for clock in self.all:
+        for clock in self.polled:
             if clock.active_timers:
                 clock.run_timers()
 

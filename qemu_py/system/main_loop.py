@@ -11,6 +11,7 @@ import select
 import signal
 import threading
 from _thread import get_ident
+from time import monotonic_ns
 
 from qemu_py.util.errors import UserError
 
@@ -69,6 +70,7 @@ class MainLoop:
         self.bhs = []
         self.thread = None              # identity of the thread inside main_loop_wait
         self.cpu_exit = None            # with CPUs in this very thread: ends their slice
+        self.slept = None               # with them, too: told of each wait, and when (monotonic) it began
         self._notified = False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -148,6 +150,7 @@ class MainLoop:
         """Wait for something to do, at most a second, and do it. Call with the lock held once."""
         self.thread = get_ident()
         reads, writes, timeout = self.what_to_wait_for(nonblocking)
+        begun = monotonic_ns()
         self.lock.release()
         try:
             readable, writable, _ = select.select(reads, writes, (), timeout)
@@ -155,6 +158,8 @@ class MainLoop:
             readable, writable = [], []
         finally:
             self.lock.acquire()
+        if self.slept is not None:
+            self.slept(begun)
         if readable or writable:
             if self._wake_read in readable:
                 try:

@@ -172,6 +172,6 @@ def test_two_counted_boots_say_the_same(console):
 
 
 def test_the_installer_asks_for_its_language_on_the_serial_line(console):
-    guest = console("-M", "pc", append="console=ttyS0 no_timer_check", memory=512)
+    guest = console("-M", "pc", append="console=ttyS0", memory=512)
     guest.wait_for(b"Select a language")
     guest.wait_for(b"English")

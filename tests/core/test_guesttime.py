@@ -1,4 +1,7 @@
 """Counters that the core answers for: each agrees with the model that it stands for."""
+import threading
+from time import monotonic_ns, thread_time_ns
+
 import pytest
 
 from qemu_py._core.guesttime import GuestTime, PassiveCounter
@@ -100,3 +103,92 @@ def test_port_61h_toggles_with_time():
     while len(seen) < 2:
         seen.add(read(counter, 1))
     assert seen == {0x21, 0x31}
+
+
+# ---------------------------------------------------------------- a time with an owner
+MS = 1_000_000
+
+
+def elsewhere(function):
+    """What another thread finds out while this one does not run."""
+    result = []
+    thread = threading.Thread(target=lambda: result.append(function()))
+    thread.start()
+    thread.join()
+    return result[0]
+
+
+def spin(ns):
+    end = monotonic_ns() + ns
+    while monotonic_ns() < end:
+        pass
+
+
+@pytest.fixture
+def owned():
+    time = GuestTime()
+    time.own()
+    time.enable()
+    return time
+
+
+def test_what_the_owner_does_not_get_to_run_is_left_out(owned):
+    before = owned.get_ns()
+    elsewhere(lambda: spin(200 * MS))
+    assert owned.get_ns() - before < 100 * MS < owned.lag
+
+
+def test_what_it_runs_is_not(owned):
+    before = owned.get_ns()
+    start = thread_time_ns()
+    while thread_time_ns() - start < 50 * MS:
+        pass
+    assert owned.get_ns() - before >= 50 * MS
+
+
+def test_a_time_without_an_owner_leaves_nothing_out():
+    time = GuestTime()
+    time.enable()
+    before = time.get_ns()
+    elsewhere(lambda: spin(20 * MS))
+    assert time.get_ns() - before >= 20 * MS and time.lag == 0
+
+
+def test_it_does_not_go_back_behind_what_another_thread_was_told(owned):
+    def look():
+        spin(20 * MS)
+        return owned.get_ns()
+    told = elsewhere(look)
+    assert owned.get_ns() >= told >= 20 * MS
+
+
+def test_a_sleep_makes_up_for_it_but_not_beyond_the_deadline(owned):
+    elsewhere(lambda: spin(200 * MS))
+    begun, now = monotonic_ns(), owned.get_ns()
+    lag = owned.lag
+    spin(10 * MS)
+    owned.slept(begun, None)
+    assert lag - owned.lag >= 10 * MS and owned.get_ns() - now >= 20 * MS
+    begun, now, lag = monotonic_ns(), owned.get_ns(), owned.lag
+    spin(10 * MS)
+    owned.slept(begun, now + 1 * MS)    # 9 ms late: the guest is told that it is in time
+    assert owned.lag > lag and now <= owned.get_ns()
+
+
+def test_a_little_at_a_time_is_made_up_for_while_it_runs(owned):
+    elsewhere(lambda: spin(100 * MS))
+    owned.get_ns()
+    lag = owned.lag
+    owned.catch_up(1000)
+    assert lag - owned.lag == 1000
+    owned.catch_up(1 << 60)
+    assert owned.lag == 0
+
+
+def test_while_it_stands_still_nothing_is_lost(owned):
+    owned.disable()
+    stopped = owned.get_ns()
+    elsewhere(lambda: spin(20 * MS))
+    assert owned.get_ns() == stopped
+    owned.enable()
+    assert owned.lag == 0 and owned.get_ns() >= stopped

@@ -10,6 +10,7 @@ from libc.stdio cimport snprintf
 from qemu_py._core.cpu cimport (
     CPUX86State, CF_USE_ICOUNT, CPUF_APIC, CPUF_MCE, CPUF_MTRR, CPUF_NX, CPUF_PAT, CPUF_SEP, CPUF_TSC, CPUF_686)
 from qemu_py._core.dispatch cimport core_log
+from qemu_py._core.guesttime cimport TimeBase, time_ns
 from qemu_py._core.softmmu cimport tlb_flush
 
 cdef extern from *:
@@ -83,6 +84,8 @@ cdef uint64_t cpu_get_tsc(CPUX86State *env) noexcept nogil:
     # With counted instructions time is a function of them: one tick each.
     if env.tb_cflags & CF_USE_ICOUNT:
         return env.insn_count + env.tsc_offset
+    if env.tbx.time != NULL:            # 1 GHz, whatever the host has: it agrees with the other clocks, and stands still with them
+        return time_ns(<TimeBase *> env.tbx.time) + env.tsc_offset
     return host_ticks() + env.tsc_offset
 
 
