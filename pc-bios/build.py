@@ -10,6 +10,7 @@ from pathlib import Path
 
 import demo_image
 from bios_build import bios
+from vgabios_build import vgabios
 
 HERE = Path(__file__).resolve().parent
 ROMS = HERE.parent / "qemu_py" / "machine" / "roms"
@@ -34,7 +35,7 @@ def option_rom(source):
 
 
 IMAGES = {"linuxboot.bin": lambda: option_rom(HERE / "linuxboot.asm"), "bios.bin": bios,
-          "demo.img": demo_image.demo_image}
+          "vgabios.bin": vgabios, "demo.img": demo_image.demo_image}
 BUILT_WITH = {"demo.img": demo_image}   # modules that note their tools' versions
 
 

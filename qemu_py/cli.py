@@ -43,18 +43,11 @@ def parse_demo(arguments):
     parse = options.parse_arguments([*demo_arguments(), *arguments])
     parse.greeting = SCREEN_GREETING
     asked_for = parse.serials or parse.nographic or parse.display == "curses"
-    if not asked_for and not (terminal_is_free(parse) and has_vga_bios(parse)):
+    if not asked_for and not terminal_is_free(parse):
         parse.serials = ["mon:stdio"]
     if "mon:stdio" in serial_texts(parse):
         print(f"{PROGRAM}: {SERIAL_GREETING}", file=sys.stderr, flush=True)
     return parse
-
-
-def has_vga_bios(parse):
-    """Without one nobody puts the display adapter into text mode, and its screen stays black."""
-    from qemu_py.devices.vga_pci import ROM_FILE
-    from qemu_py.util.datadir import qemu_find_file
-    return qemu_find_file(ROM_FILE, parse.data_dirs) is not None
 
 
 def make_machine(arguments):

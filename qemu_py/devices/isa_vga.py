@@ -1,14 +1,17 @@
 """A VGA on the ISA bus: its ports, its memory, a VGA BIOS that the firmware copies below 1 MiB."""
 from qemu_py.devices.vga import FIRST_PORT, PORTS, VGA
-from qemu_py.system.device import device
+from qemu_py.system.device import Property, device
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 
-ROM_FILE = "vgabios-isavga.bin"
+ROM_FILE = "vgabios.bin"
 DISPI_PORT = 0x1CE
 
 
 @device("isa-vga", "VGA with Bochs VBE extensions")
 class ISAVGA(VGA):
+    PROPERTIES = {"romfile": Property(str, ROM_FILE, "its BIOS")}
+    rom = None                          # contents of the VGA BIOS, which the firmware is given by fw_cfg
+
     def connect(self, bus, memory_space):
         """Answer at the VGA's ports and addresses."""
         for first, count in PORTS:

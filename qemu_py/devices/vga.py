@@ -78,8 +78,8 @@ class VGA(Device):
         dac: bytearray = field(default_factory=lambda: bytearray(768))
         dispi: DispiState = field(default_factory=DispiState)
 
-    def __init__(self, clock, memory, vram_size=VRAM_SIZE, prefix="vga"):
-        super().__init__(clock)
+    def __init__(self, clock, memory, vram_size=VRAM_SIZE, prefix="vga", **properties):
+        super().__init__(clock, **properties)
         self.mem = VGAMemory(memory, vram_size, prefix)
         self.dispi = Dispi(self, vram_size)
         self.version = 0                # rises whenever a register changes what is seen

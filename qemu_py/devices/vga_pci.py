@@ -11,11 +11,11 @@ from qemu_py.devices.pci import BAR_PREFETCH, PCIDevice
 from qemu_py.devices.vga import FIRST_PORT, PORTS, VGA
 from qemu_py.devices.isa_bus import register_callbacks
 from qemu_py.devices.vga_vbe import VIDEO_MEMORY_64K
-from qemu_py.system.device import device
+from qemu_py.system.device import Property, device
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 from qemu_py.util import log
 
-ROM_FILE = "vgabios-stdvga.bin"
+ROM_FILE = "vgabios.bin"
 MMIO_SIZE, MMIO_PORTS, MMIO_DISPI = 0x1000, 0x400, 0x500
 
 
@@ -23,6 +23,7 @@ MMIO_SIZE, MMIO_PORTS, MMIO_DISPI = 0x1000, 0x400, 0x500
 class VGAPCI(PCIDevice):
     VENDOR_ID, DEVICE_ID, CLASS_CODE, REVISION = 0x1234, 0x1111, 0x030000, 2
     vga = None
+    PROPERTIES = {**PCIDevice.PROPERTIES, "romfile": Property(str, ROM_FILE, "the VGA BIOS")}
     rom = None                          # contents of the VGA BIOS, set before it is plugged in
 
     def plugged(self):

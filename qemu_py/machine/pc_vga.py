@@ -2,10 +2,9 @@
 from contextlib import contextmanager
 from functools import partial
 
-from qemu_py.devices.isa_vga import ISAVGA, ROM_FILE as ISA_ROM_FILE
+from qemu_py.devices.isa_vga import ISAVGA
 from qemu_py.machine.plug import new_device
 from qemu_py.machine.stand_in_font import stand_in_font
-from qemu_py.util.datadir import qemu_find_file
 
 # Mode 3 of the IBM VGA: 80 x 25 characters of 9 x 16 dots
 MISC = 0x67
@@ -23,29 +22,18 @@ def pc_vga_init(machine):
     if machine.config.vga == "none":
         return
     if machine.pci is None:
-        vga = machine.vga = ISAVGA(machine.clocks.vm, machine.memory)
+        vga = machine.vga = new_device(machine, ISAVGA, memory=machine.memory)
         vga.connect(machine.isa, machine.rom_memory)
         machine.add_device("isa-vga", vga)
-        rom = read_rom(machine, ISA_ROM_FILE)
-        if rom:
-            machine.fw_cfg.add_file(f"vgaroms/{ISA_ROM_FILE}", rom)
+        if vga.rom:
+            machine.fw_cfg.add_file("vgaroms/vgabios.bin", vga.rom)
     else:
-        from qemu_py.devices.vga_pci import ROM_FILE, VGAPCI
+        from qemu_py.devices.vga_pci import VGAPCI
         card = new_device(machine, VGAPCI)
-        card.rom = read_rom(machine, ROM_FILE)
         machine.pci.register_device(card, card.addr)
         machine.add_device("VGA", card)
         machine.vga = card.vga
         machine.devices.append(("vga", card.vga))       # reset by the card
-
-
-def read_rom(machine, name):
-    """A VGA BIOS, or None where no package has installed it: then there is only the stand-in's text mode."""
-    path = qemu_find_file(name, machine.config.data_dirs)
-    if path is None:
-        return None
-    with open(path, "rb") as f:
-        return f.read()
 
 
 def ega_colors():

@@ -5,8 +5,11 @@ name of the bus (isa.0, pci.0, or the id of a PCI bridge).
 """
 from qemu_py.devices import device_class
 from qemu_py.system.device import DEVICES
+from qemu_py.util.datadir import qemu_find_file
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import no_such
+
+MAX_ROM_SIZE = 1 << 20
 
 
 def plug(machine, name, options):
@@ -40,7 +43,27 @@ def find_bus(machine, cls, name):
     return bus
 
 
-def new_device(machine, cls, options=()):
-    """A device with the properties that -global and -device give it."""
+def new_device(machine, cls, options=(), **wiring):
+    """A device with the properties that -global and -device give it, and the contents of its `romfile`, if it has one."""
     defaults = {prop: text for (name, prop), text in machine.config.globals.items() if name == cls.NAME}
-    return cls.from_options(machine.clocks.vm, {**defaults, **dict(options)})
+    made = cls.from_options(machine.clocks.vm, {**defaults, **dict(options)}, **wiring)
+    if "romfile" in cls.PROPERTIES:
+        made.rom = read_rom(machine, cls, made.romfile)
+    return made
+
+
+def read_rom(machine, cls, name):
+    """An option ROM's image; None: the name is empty."""
+    if not name:
+        return None
+    path = qemu_find_file(name, machine.config.data_dirs)
+    if path is None:
+        raise UserError(f"-device {cls.NAME}: romfile '{name}' is not found; give a path, or its directory by -L")
+    try:
+        with open(path, "rb") as f:
+            rom = f.read(MAX_ROM_SIZE + 1)
+    except OSError as e:
+        raise UserError(f"-device {cls.NAME}: romfile '{path}' cannot be read: {e.strerror}") from None
+    if len(rom) > MAX_ROM_SIZE or rom[:2] != b"\x55\xaa":
+        raise UserError(f"-device {cls.NAME}: romfile '{path}' is not an option ROM (55h AAh, at most {MAX_ROM_SIZE >> 10} KiB)")
+    return rom

@@ -91,8 +91,8 @@ class Device:
         self.writers = tuple(getattr(self, f"write_{name}", None) for name in names)
 
     @classmethod
-    def from_options(cls, clock, options):
-        """Build one from {property: text}, as -device gives them."""
+    def from_options(cls, clock, options, **wiring):
+        """Build one from {property: text}, as -device gives them; wiring: what else the model's constructor takes."""
         properties = {}
         for name, text in options.items():
             prop = cls.PROPERTIES.get(name)
@@ -102,7 +102,7 @@ class Device:
                 properties[name.replace("-", "_")] = prop.parse(text)
             except ValueError as e:
                 raise UserError(f"-device {cls.NAME}: property '{name}' expects {e}, not '{text}'") from None
-        return cls(clock, **properties)
+        return cls(clock, **properties, **wiring)
 
     def reset(self):
         """Power-on or system reset."""

@@ -9,8 +9,8 @@ LIMIT = 300                             # seconds: a bound against a hang
 
 
 def need_seabios(*names):
-    """SeaBIOS' images; by default that of `pc` and the VGA BIOS."""
-    for name in names or ("bios-256k.bin", "vgabios-stdvga.bin"):
+    """SeaBIOS' images; by default that of `pc`."""
+    for name in names or ("bios-256k.bin",):
         if find_installed(name) is None:
             pytest.skip(f"{name} (Debian's package seabios) is not installed")
 

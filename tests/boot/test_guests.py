@@ -1,5 +1,5 @@
 """Real systems that show a text screen: memtest86+, iPXE, isolinux, GRUB, with the same screen under
-SeaBIOS and under our own BIOS; the Debian installer.
+SeaBIOS and under our own BIOS, and with either VGA BIOS; the Debian installer.
 
 From Debian's packages memtest86+, ipxe, isolinux, syslinux-common, grub-pc-bin, xorriso and
 debian-installer-12-netboot-i386; what is missing is skipped by name.
@@ -21,6 +21,7 @@ MEMTEST = Path("/boot/memtest86+ia32.bin")
 IPXE = Path("/usr/lib/ipxe/ipxe.lkrn")
 IPXE_ISO = Path("/usr/lib/ipxe/ipxe.iso")
 GRUB = Path("/usr/lib/grub/i386-pc")
+THEIR_VGA = "vgabios-stdvga.bin"
 DEBIAN = Path("/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386")
 
 
@@ -36,22 +37,22 @@ def need_program(name):
 
 @pytest.fixture
 def watch(make_machine):
-    """The guest's screen, which has to be the same under SeaBIOS and under our BIOS, whose VGA BIOS is SeaBIOS' too.
+    """The guest's screen, which has to be the same under SeaBIOS and under our BIOS, each with our VGA BIOS and with SeaBIOS'.
 
     begin: in the first line that is the guest's own. differs: what times and memory sizes make of a line."""
-    need_seabios()
+    need_seabios("bios-256k.bin", THEIR_VGA)
 
     def watch(*steps, drive, begin, differs=(), ram=64):
         screens = []
-        for bios in ("seabios", "bios.bin"):
-            machine = make_machine(bios=bios, drives=[simple_drive(*drive)], ram_size=ram << 20)
+        for bios, rom in (("seabios", THEIR_VGA), ("seabios", "vgabios.bin"), ("bios.bin", "vgabios.bin")):
+            machine = make_machine(bios=bios, globals={("VGA", "romfile"): rom}, drives=[simple_drive(*drive)], ram_size=ram << 20)
             screen = Watch(machine, *[step if isinstance(step, tuple) else (step, None) for step in steps]).run()
             machine.close()
             screen = screen[next(n for n, line in enumerate(screen) if begin in line):]
             while screen and not screen[-1]:
                 screen.pop()
             screens.append(["" if any(re.search(pattern, line) for pattern in differs) else line for line in screen])
-        assert screens[0] == screens[1]
+        assert screens[0] == screens[1] == screens[2]
         return screen
     return watch
 

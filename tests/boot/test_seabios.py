@@ -35,8 +35,8 @@ def seabios(make_machine):
         last = steps.pop()[0]
         log = Watched(*((text, lambda do=do: do and do(machine)) for text, do in steps),
                       (last, lambda: machine.request_exit(7)))
-        machine = make_machine(bios="seabios", debugcons=[log], globals={("isa-debugcon", "iobase"): "0x402"},
-                               ram_size=64 << 20, **config)
+        machine = make_machine(**{"bios": "seabios", "debugcons": [log], "globals": {("isa-debugcon", "iobase"): "0x402"},
+                                  "ram_size": 64 << 20} | config)
         machine.clocks.rt.timer(lambda: machine.request_exit(9)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)
         status = machine.run()
         assert status == 7, log.data.decode("latin1")
@@ -78,9 +78,11 @@ def test_ram_beyond_16_mib_is_in_its_map(seabios):
     assert re.search(r"0000000000100000 - 0000000003ff[0-9a-f]000 = 1 RAM", text), text
 
 
-def test_its_own_vga_bios_shows_it_on_the_screen(seabios):
-    need_seabios("vgabios-stdvga.bin")
-    machine, _ = seabios(b"No bootable device")
+@pytest.mark.parametrize("rom", ["vgabios.bin", "vgabios-stdvga.bin"])
+def test_a_vga_bios_shows_it_on_the_screen(seabios, rom):
+    """Ours, and its own."""
+    need_seabios(*[rom] * (rom != "vgabios.bin"))
+    machine, _ = seabios(b"No bootable device", globals={("isa-debugcon", "iobase"): "0x402", ("VGA", "romfile"): rom})
     screen = machine.vga.screen_text()
     assert any(line.startswith("SeaBIOS (version") for line in screen), screen
     assert any("No bootable" in line for line in screen), screen

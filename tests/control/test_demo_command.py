@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from qemu_py import cli, options
-from qemu_py.devices.vga_pci import ROM_FILE
 from qemu_py.machine import demo
 from qemu_py.util import datadir
 from tests.terminals import OnTerminal
@@ -18,14 +17,8 @@ NO_FIRMWARE_OUTSIDE = ("import sys; from qemu_py.util import datadir; datadir.SY
                        " from qemu_py.cli import main; sys.exit(main(sys.argv[1:]))")
 
 
-def need_vga_bios():
-    if datadir.qemu_find_file(ROM_FILE) is None:
-        pytest.skip(f"{ROM_FILE} of the package seabios is not installed")
-
-
 @pytest.mark.parametrize("arguments", [(), ("demo",), ("demo", "-m", "32")])
 def test_in_a_terminal_it_is_on_the_screen(arguments):
-    need_vga_bios()
     with OnTerminal(*arguments, rows=26) as terminal:
         terminal.until("demo>")
         assert terminal.lines()[25] == demo.SCREEN_GREETING
@@ -60,11 +53,10 @@ def test_a_serial_port_elsewhere_is_left_there(monkeypatch, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_without_a_vga_bios_it_is_on_the_serial_line(monkeypatch):
-    monkeypatch.setattr(cli, "terminal_is_free", lambda parse: True)
-    monkeypatch.setattr(cli, "has_vga_bios", lambda parse: False)
-    assert cli.parse_demo([]).serials == ["mon:stdio"]
-    monkeypatch.setattr(cli, "has_vga_bios", lambda parse: True)
+def test_without_a_display_adapter_it_is_on_the_serial_line(monkeypatch):
+    from qemu_py.backends.terminal import Terminal
+    monkeypatch.setattr(Terminal, "is_ours", lambda: True)
+    assert cli.parse_demo(["-vga", "none"]).serials == ["mon:stdio"]
     assert cli.parse_demo([]).serials == []
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qemu_py.util.datadir import qemu_find_file
+from qemu_py.util.datadir import OUR_DIR
+from qemu_py.util.errors import UserError
 
+VGABIOS = (Path(OUR_DIR) / "vgabios.bin").read_bytes()
 GOLDEN = Path(__file__).parent.parent / "golden/text_mode_3.txt"
 CONFADD, CONFDATA = 0xCF8, 0xCFC
 VENDOR, COMMAND, CLASS, BAR0, BAR2, ROM = 0x00, 0x04, 0x08, 0x10, 0x18, 0x30
@@ -75,10 +77,50 @@ def test_bar_2_has_the_dispi_registers(card):
 
 
 def test_the_vga_bios_is_its_expansion_rom(card):
-    if qemu_find_file("vgabios-stdvga.bin") is None:
-        pytest.skip("vgabios-stdvga.bin (Debian's package seabios) is not installed")
     card.config(ROM, ROM_BASE | 1)
-    assert card.memory.read(ROM_BASE, 2) == b"\x55\xaa"
+    assert card.memory.read(ROM_BASE, len(VGABIOS)) == VGABIOS
+
+
+def small_rom(path):
+    path.write_bytes(b"\x55\xaa\x01".ljust(512, b"R"))
+    return path.read_bytes()
+
+
+def test_another_rom_is_given_by_romfile(make_machine, tmp_path):
+    rom = small_rom(tmp_path / "other.rom")
+    machine = make_machine(machine="pc", globals={("VGA", "romfile"): str(tmp_path / "other.rom")})
+    with machine.main_loop.lock:
+        card = Card(machine)
+        card.config(ROM, ROM_BASE | 1)
+        card.config(COMMAND, 3, 2)
+        assert card.memory.read(ROM_BASE, 512) == rom
+
+
+def test_a_card_of_device_has_its_rom_too(make_machine):
+    machine = make_machine(machine="pc", vga="none", devices=[("VGA", {})])
+    with machine.main_loop.lock:
+        card = Card(machine)
+        card.config(ROM, ROM_BASE | 1)
+        card.config(COMMAND, 3, 2)
+        assert card.memory.read(ROM_BASE, 2) == b"\x55\xaa"
+
+
+def test_an_empty_romfile_is_no_rom(make_machine):
+    machine = make_machine(machine="pc", globals={("VGA", "romfile"): ""})
+    with machine.main_loop.lock:
+        card = Card(machine)
+        card.config(ROM, 0xFFFFFFFF)
+        assert card.config(ROM) == 0
+
+
+@pytest.mark.parametrize("name, contents", [("missing.rom", None), ("text.rom", b"no ROM"), (".", None)])
+@pytest.mark.parametrize("board, device", [("pc", "VGA"), ("isapc", "isa-vga")])
+def test_what_is_no_option_rom_is_refused(make_machine, tmp_path, board, device, name, contents):
+    if contents is not None:
+        (tmp_path / name).write_bytes(contents)
+    with pytest.raises(UserError, match="romfile") as error:
+        make_machine(machine=board, globals={(device, "romfile"): str(tmp_path / name)})
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("board", ["isapc", "pc"])
