@@ -82,7 +82,7 @@ def add_controls(machine, parse):
         add_monitors(machine, parse.monitor_chardevs)
         if parse.display == "curses":
             from qemu_py.control.terminal_display import TerminalDisplay
-            machine.add_chardev(TerminalDisplay(machine, greeting=parse.greeting, consoles=parse.consoles))
+            machine.add_chardev(TerminalDisplay(machine, greeting=parse.greeting, consoles=parse.consoles, graphics=parse.graphics))
     except BaseException:
         machine.close()
         raise

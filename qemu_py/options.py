@@ -36,6 +36,7 @@ class Parse:
     consoles: list = field(default_factory=list)        # VCChars of the terminal display, filled in by machine_config()
     nographic: bool = False
     display: str = None                 # None: not asked for; machine_config() chooses
+    graphics: str = "auto"              # how the terminal display shows pictures
     greeting: str = None                # what the terminal display says first; None: its own words
     log_items: str = ""
     log_file: str = None
@@ -137,8 +138,8 @@ OPTIONS = (
     Option("debugcon", "DEV", "a debug console at port E9h, on the same devices", append_text("debugcons")),
     Option("monitor", "DEV", "commands for the emulator (help lists them), on the same devices; none: no monitor (the default;"
            " mon: devices have one behind Ctrl-A c)", opt_monitor),
-    Option("display", "TYPE", "none: the guest's screen is not shown; curses: in the terminal (Ctrl-A h tells its keys),"
-           " which is the default there when nothing else uses it", opt_display),
+    Option("display", "TYPE[,graphics=G]", "none: the guest's screen is not shown; curses: in the terminal (Ctrl-A h tells its keys),"
+           " which is the default there when nothing else uses it; graphics=kitty, sixel, blocks or auto: how pictures are shown", opt_display),
     Option("nographic", "", "no screen; the first serial port is mon:stdio (Ctrl-A x ends it)", opt_nographic),
     Option("vga", "TYPE", "display adapter: std or none", opt_vga),
     Option("device", "NAME[,PROP=VALUE...]", "add a device; help lists them, NAME,help its properties", opt_device),

@@ -1,6 +1,8 @@
 """The terminal that we were started on, as a screen: raw mode, keys from it, output that never blocks; restored at the end."""
 import atexit
+import fcntl
 import os
+import struct
 import termios
 import tty
 
@@ -33,6 +35,11 @@ class Terminal:
         except OSError:                 # not the terminal that controls us: there is no background
             return True
 
+    @staticmethod
+    def is_dumb(environment=os.environ):
+        """Can it only write line after line?"""
+        return environment.get("TERM", "") == "dumb"
+
     def size(self):
         """(rows, columns)."""
         try:
@@ -40,6 +47,14 @@ class Terminal:
         except OSError:
             columns, rows = 0, 0
         return rows or 24, columns or 80
+
+    def cell_size(self):
+        """(height, width) of a character in pixels, or None where the terminal does not tell the kernel."""
+        try:
+            rows, columns, width, height = struct.unpack("HHHH", fcntl.ioctl(self.fd_out, termios.TIOCGWINSZ, bytes(8)))
+        except OSError:
+            return None
+        return (height // rows, width // columns) if rows and columns and height >= rows and width >= columns else None
 
     def open(self, main_loop):
         self.saved = termios.tcgetattr(self.fd_in)

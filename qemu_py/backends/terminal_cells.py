@@ -7,11 +7,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from qemu_py.backends.text_pen import STEPS
+from qemu_py.backends.text_pen import PALETTE, STEPS
 
 CHARACTER, INK, PAPER, BLINK = range(4)
 UPPER_HALF = 0x2580
 GAP = 4                                 # so many cells that did not change are cheaper than a cursor movement
+DIRECT_COLOR = ("alacritty", "contour", "foot", "foot-extra", "wezterm", "xterm-ghostty", "xterm-kitty")
 ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l\x1b[0m\x1b[2J"          # other screen, bracketed paste, no line wrap
 LEAVE = "\x1b[0m\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l"
 
@@ -30,10 +31,12 @@ def rgb_values(colors):
 
 
 def colors_of_terminal(environment):
-    """1 << 24, 256 or 8: what the environment says about the terminal."""
+    """1 << 24, 256, 16 or 8: what the environment says about the terminal."""
     term = environment.get("TERM", "")
-    if environment.get("COLORTERM", "") in ("truecolor", "24bit") or term.endswith("-direct"):
+    if environment.get("COLORTERM", "") in ("truecolor", "24bit") or term.endswith("-direct") or term in DIRECT_COLOR:
         return 1 << 24
+    if "16color" in term:
+        return 16
     return 256 if "256color" in term or term.startswith(("xterm", "screen", "tmux")) else 8
 
 
@@ -50,6 +53,9 @@ def color_parameters(colors, rgb, base):
         if sum((8 + 10 * gray - part) ** 2 for part in parts) < error:
             return f"{base + 8};5;{232 + gray}"
         return f"{base + 8};5;{16 + 36 * near[0] + 6 * near[1] + near[2]}"
+    if colors == 16:
+        number = min(range(16), key=lambda n: sum((part - (PALETTE[n] >> shift & 0xFF)) ** 2 for part, shift in zip(parts, (16, 8, 0))))
+        return str(base + number if number < 8 else base + 52 + number)
     top = max(parts)
     bits = sum(1 << n for n, part in enumerate(parts) if part > 0x3F and 2 * part > top)
     if base == 30 and min(parts) > 0x3F:

@@ -2,10 +2,11 @@
 
 What they mean together (who has standard input and output, where monitors are) is decided when the whole line has been read.
 """
-from qemu_py.control.option_grammar import Quit, asks_for_help, choose, split_properties
+from qemu_py.control.option_grammar import Quit, asks_for_help, check_key, choose, one_of, split_properties
 from qemu_py.util.errors import UserError
 
 MAX_SERIAL, MAX_PARALLEL = 4, 3
+GRAPHICS = ("auto", "kitty", "sixel", "blocks")
 DISPLAYS = ("none", "curses")
 
 
@@ -36,8 +37,13 @@ def opt_nographic(parse, text):
 
 def opt_display(parse, text):
     if asks_for_help(text):
-        raise Quit("Available display backends:\nnone\ncurses              the guest's screen in the terminal\n")
-    parse.display = choose(f"-display {text}", "display", text, DISPLAYS)
+        raise Quit("Available display backends:\nnone\ncurses              the guest's screen in the terminal;"
+                   " graphics=auto|kitty|sixel|blocks: how pictures are shown\n")
+    name, properties = split_properties(text)
+    parse.display = choose(f"-display {text}", "display", name, DISPLAYS)
+    for key, value in properties:
+        check_key(f"-display {text}", key, ("graphics",) if name == "curses" else ())
+        parse.graphics = one_of(f"-display {text}", key, value, GRAPHICS)
 
 
 def choose_display(parse, stdio_used):
@@ -49,6 +55,8 @@ def choose_display(parse, stdio_used):
         raise UserError("-display curses: standard input and output are in use by another option")
     if not Terminal.is_ours():
         raise UserError("-display curses: standard input and output are no terminal")
+    if Terminal.is_dumb():
+        raise UserError("-display curses: this terminal cannot show a screen (TERM=dumb); set TERM, or write -nographic")
     return "curses"
 
 
@@ -57,7 +65,7 @@ def terminal_is_free(parse):
     from qemu_py.backends.terminal import Terminal
     if parse.display == "none" or parse.nographic or parse.settings.get("vga") == "none":
         return False
-    return Terminal.is_ours()
+    return Terminal.is_ours() and not Terminal.is_dumb()
 
 
 def serial_texts(parse):

@@ -7,12 +7,14 @@ import os
 import textwrap
 
 from qemu_py.backends.terminal import Terminal
-from qemu_py.backends.terminal_cells import BLINK, CHARACTER, INK, PAPER, Painter, colors_of_terminal
-from qemu_py.backends.terminal_keys import Keys, TerminalKeys
+from qemu_py.backends.terminal_cells import BLINK, CHARACTER, INK, PAPER, Painter, blank_cells, colors_of_terminal
+from qemu_py.backends.terminal_keys import Keys, Report, TerminalKeys
+from qemu_py.backends.terminal_pictures import CELL_QUERY, DEFAULT_CELL, KINDS, QUERY, Blocks, Kitty, cell_of, kind_of
 from qemu_py.control.terminal_screens import ConsoleScreen, GuestScreen
 from qemu_py.util.errors import UserError
 
 FRAME_NS = 33_000_000
+SHARE = 4                               # a frame takes one part of so many of the time
 IDLE_NS = 100_000_000                   # between looks at a screen that does not change
 ESC_NS = 50_000_000                     # a lone ESC is the key when nothing follows it in this time
 MESSAGE_NS = 6_000_000_000
@@ -25,7 +27,7 @@ GREETING = "Ctrl-A h: help   Ctrl-A x: quit"
 class TerminalDisplay:
     """Opened and closed by the machine, as its character devices are. consoles: VCChars, in the order of their screens."""
 
-    def __init__(self, machine, terminal=None, environment=os.environ, greeting=None, consoles=()):
+    def __init__(self, machine, terminal=None, environment=os.environ, greeting=None, consoles=(), graphics="auto"):
         if machine.vga is None:
             raise UserError("-display curses: the machine has no display adapter (-vga none)")
         self.machine = machine
@@ -33,6 +35,10 @@ class TerminalDisplay:
         self.terminal = terminal or Terminal()
         self.keys = TerminalKeys()
         self.painter = Painter(colors_of_terminal(environment))
+        self.graphics = graphics
+        self.pictures = KINDS.get(graphics, Blocks)()
+        self.picture_shown = False
+        self.reported_cell = None       # height and width in pixels
         self.guest = GuestScreen(machine)
         self.screens = [self.guest, *map(ConsoleScreen, consoles)]
         self.screen = self.guest
@@ -53,6 +59,11 @@ class TerminalDisplay:
         self.terminal.receive = self.receive
         self.terminal.closed_by_peer = self.request_quit
         self.terminal.open(main_loop)
+        if self.graphics == "auto":
+            self.keys.expects_strings = True
+            self.terminal.write(QUERY.encode())
+        elif self.graphics != "blocks":
+            self.terminal.write(CELL_QUERY.encode())
         self.say(self.greeting or GREETING, UNTIL_A_KEY_NS if self.greeting else MESSAGE_NS)
         self.frame()
 
@@ -67,9 +78,12 @@ class TerminalDisplay:
     # ---------------------------------------------------------------- picture
     def frame(self):
         """The timer's turn: show what has changed."""
+        begin = self.clock.get_ns()
         changed = not self.terminal.busy and self.draw()
-        self.interval = FRAME_NS if changed else min(IDLE_NS, self.interval * 2)
-        self.frame_timer.mod_ns(self.clock.get_ns() + self.interval)
+        now = self.clock.get_ns()
+        # What is expensive to show is shown less often: the guest's devices wait for it.
+        self.interval = max(FRAME_NS, SHARE * (now - begin)) if changed else min(IDLE_NS, self.interval * 2)
+        self.frame_timer.mod_ns(now + self.interval)
 
     def soon(self):
         """Something is about to change: do not idle."""
@@ -97,14 +111,42 @@ class TerminalDisplay:
 
     def picture(self, rows, columns):
         """What brings the terminal to show the screen, and the message over its last lines."""
-        from qemu_py.backends.terminal_cells import half_blocks
         view = self.screen.view(rows, columns)
-        cells, cursor = view.cells, view.cursor
+        message = textwrap.wrap(self.message, columns)[:rows]
+        cells, drawing = view.cells, ""
         if view.pixels is not None:
-            cells = half_blocks(view.pixels, rows, columns, view.aspect)
-        if self.message:
-            cells = with_message(cells, textwrap.wrap(self.message, columns)[:rows])
-        return self.painter.frame(cells, cursor)
+            cells, drawing = self.graphics_cells(view, rows, columns, len(message))
+        elif self.picture_shown:
+            self.picture_shown = False
+            drawing = self.pictures.hide()
+            if self.pictures.in_cells:
+                self.painter.forget()
+        return self.painter.frame(with_message(cells, message), view.cursor) + drawing
+
+    def graphics_cells(self, view, rows, columns, message_lines):
+        """The cells beside a picture, and the text that draws it."""
+        pictures = self.pictures
+        cell = self.terminal.cell_size() or self.reported_cell or DEFAULT_CELL
+        height = max(1, rows - max(message_lines, pictures.free_lines)) if pictures.free_lines else rows
+        if pictures.leaves_traces(view.aspect, height, columns, cell):
+            self.painter.forget()
+        top, drawing = pictures.show(view.pixels, view.aspect, height, columns, cell, self.painter.shown is None)
+        self.picture_shown = True
+        cells = blank_cells(rows, columns)
+        cells[:height] = top
+        return cells, drawing
+
+    def reported(self, report):
+        """The terminal tells what it can."""
+        self.reported_cell = cell_of(report) or self.reported_cell
+        kind = kind_of(report)
+        if self.graphics == "auto" and kind is not None and not isinstance(self.pictures, Kitty):
+            self.pictures = kind()
+            self.picture_shown = False
+            self.painter.forget()
+            self.seen = None
+        if report.final == "c":         # the last answer
+            self.keys.expects_strings = False
 
     def show(self, number):
         """The screen of this number, from 1."""
@@ -143,6 +185,8 @@ class TerminalDisplay:
             if isinstance(event, Keys):
                 self.message = ""
                 self.key(event)
+            elif isinstance(event, Report):
+                self.reported(event)
         if events:                      # what it makes the guest show is waited for
             self.interval = FRAME_NS
             self.frame_timer.mod_ns(self.clock.get_ns() + FRAME_NS)

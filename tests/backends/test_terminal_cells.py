@@ -45,14 +45,16 @@ def test_random_pictures_arrive():
 @pytest.mark.parametrize("colors, rgb, ink, paper", [
     (1 << 24, 0x123456, "38;2;18;52;86", "48;2;18;52;86"),
     (256, 0xFF0000, "38;5;196", "48;5;196"), (256, 0x080808, "38;5;232", "48;5;232"), (256, 0, "38;5;16", "48;5;16"),
-    (8, 0xAA0000, "31", "41"), (8, 0x000000, "30", "40"), (8, 0xFFFFFF, "1;37", "47"), (8, 0xAAAAAA, "37", "47")])
+    (8, 0xAA0000, "31", "41"), (8, 0x000000, "30", "40"), (8, 0xFFFFFF, "1;37", "47"), (8, 0xAAAAAA, "37", "47"),
+    (16, 0xFF0000, "31", "41"), (16, 0xFF5555, "91", "101"), (16, 0x5555FF, "94", "104"), (16, 0, "30", "40")])
 def test_colors(colors, rgb, ink, paper):
     assert color_parameters(colors, rgb, 30) == ink
     assert color_parameters(colors, rgb, 40) == paper
 
 
 @pytest.mark.parametrize("environment, colors", [
-    ({"TERM": "xterm-256color"}, 256), ({"TERM": "linux"}, 8), ({"TERM": "xterm", "COLORTERM": "truecolor"}, 1 << 24), ({}, 8)])
+    ({"TERM": "xterm-256color"}, 256), ({"TERM": "linux"}, 8), ({"TERM": "xterm", "COLORTERM": "truecolor"}, 1 << 24), ({}, 8),
+    ({"TERM": "xterm-16color"}, 16), ({"TERM": "xterm-kitty"}, 1 << 24), ({"TERM": "xterm-direct"}, 1 << 24)])
 def test_how_many_colors(environment, colors):
     assert colors_of_terminal(environment) == colors
 

@@ -13,6 +13,7 @@ import pytest
 from qemu_py.backends.terminal import Terminal
 from qemu_py.control.terminal_display import TerminalDisplay
 from qemu_py.util.errors import UserError
+from tests.backends.graphics_terminal import GraphicsTerminal
 from tests.backends.small_terminal import SmallTerminal
 
 TEXT = 0xB8000
@@ -237,3 +238,103 @@ def test_a_command_in_the_background_leaves_the_terminal_alone():
     assert b"True False" in read_until(master, b"\n")
     os.waitpid(pid, 0)
     os.close(master)
+
+
+# ---------------------------------------------------------------- pictures
+def graphics_mode(shown, color=0x123456):
+    """VBE, 320 x 200, 32 bits."""
+    shown.outb((0x1CE, 4), (0x3C0, 0x20))
+    for index, value in ((4, 0), (1, 320), (2, 200), (3, 32), (4, 0x41)):
+        shown.machine.memory.physmap.port_write(0x1CE, index, 2)
+        shown.machine.memory.physmap.port_write(0x1CF, value, 2)
+    shown.machine.vga.mem.vram.view[:320 * 200 * 4].view("<u4")[:] = color
+
+
+def text_mode(shown):
+    shown.machine.memory.physmap.port_write(0x1CE, 4, 2)
+    shown.machine.memory.physmap.port_write(0x1CF, 0, 2)
+
+
+@pytest.mark.parametrize("answers, kind", [
+    (b"\x1b_Gi=31;OK\x1b\\\x1b[6;16;8t\x1b[?62;4c", "Kitty"), (b"\x1b[6;16;8t\x1b[?62;4c", "Sixel"), (b"\x1b[?6c", "Blocks")])
+def test_the_terminal_is_asked_for_its_graphics(shown, answers, kind):
+    shown = shown()
+    shown.display.receive(answers)
+    assert type(shown.display.pictures).__name__ == kind
+    assert not shown.display.keys.expects_strings
+
+
+def test_a_picture_comes_and_goes_as_sixels(shown):
+    shown = shown()
+    shown.display.receive(b"\x1b[6;16;8t\x1b[?62;4c")
+    terminal = GraphicsTerminal()
+    for color in (0x123456, 0x654321):
+        graphics_mode(shown, color)
+        shown.display.draw()
+        terminal.feed(shown.output())
+        row, column, picture = terminal.sixels[-1]
+        # 24 lines of 16 dots, as wide as the mode's 8:5 makes them
+        assert (row, column, picture.shape) == (0, 1, (384, 614, 3))
+        assert abs(picture.astype(int) - [color >> 16, color >> 8 & 0xFF, color & 0xFF]).max() <= 2
+    text_mode(shown)
+    shown.put(TEXT, b"H\x07i\x07")
+    shown.draw()
+    assert "\x1b[2J" in shown.output_text and shown.small.lines()[0].startswith("Hi")
+
+
+def test_a_picture_comes_and_goes_with_kitty(shown):
+    shown = shown()
+    shown.display.receive(b"\x1b_Gi=31;OK\x1b\\\x1b[?62;c")
+    graphics_mode(shown)
+    terminal = GraphicsTerminal()
+    shown.display.draw()
+    terminal.feed(shown.output())
+    (_, _, keys, picture), = terminal.pictures.values()
+    assert picture.shape == (200, 320, 3) and (picture == [0x12, 0x34, 0x56]).all()
+    text_mode(shown)
+    shown.display.draw()
+    terminal.feed(shown.output())
+    assert terminal.pictures == {}
+
+
+def test_a_message_is_below_the_picture(shown):
+    shown = shown()
+    shown.display.receive(b"\x1b[6;16;8t\x1b[?62;4c")
+    graphics_mode(shown)
+    shown.display.draw()
+    shown.output()
+    shown.display.say("a message " * 9)                  # two lines
+    shown.display.draw()
+    text = shown.output()
+    terminal = GraphicsTerminal()
+    terminal.feed(text)
+    assert "\x1b[2J" in text                             # the picture is smaller now
+    row, _, picture = terminal.sixels[-1]
+    assert row == 0 and picture.shape[0] <= 23 * 16
+
+
+@pytest.mark.parametrize("graphics, kind, asks", [
+    ("auto", "Blocks", b"\x1b[c"), ("sixel", "Sixel", b"\x1b[16t"), ("kitty", "Kitty", b"\x1b[16t"), ("blocks", "Blocks", b"")])
+def test_graphics_can_be_chosen(make_machine, graphics, kind, asks):
+    machine = make_machine()
+    master, slave = os.openpty()
+    with machine.main_loop.lock:
+        display = TerminalDisplay(machine, Terminal(slave, slave), {}, graphics=graphics)
+        display.open(machine.main_loop)
+        assert type(display.pictures).__name__ == kind
+        data = b""
+        while data.count(b"\x1b[2J") < 2:                # entering, and the first frame
+            data += os.read(master, 65536)
+        assert asks in data and (graphics == "auto" or b"\x1b[c" not in data)
+        display.receive(b"\x1b_Gi=31;OK\x1b\\\x1b[?62;4c")
+        assert type(display.pictures).__name__ == ("Kitty" if graphics == "auto" else kind)
+        display.close()
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_dumb_terminal_is_left_to_lines():
+    result = subprocess.run([sys.executable, "-c", "import pty, sys; sys.exit(pty.spawn([sys.executable, '-m', 'qemu_py',"
+                             " '-display', 'curses']) >> 8)"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            timeout=60, env={**os.environ, "TERM": "dumb"})
+    assert result.returncode == 1 and "TERM=dumb" in result.stdout and result.stdout.count("\n") == 1
