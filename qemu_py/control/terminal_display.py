@@ -10,6 +10,7 @@ from qemu_py.backends.terminal import Terminal
 from qemu_py.backends.terminal_cells import BLINK, CHARACTER, INK, PAPER, Painter, blank_cells, colors_of_terminal
 from qemu_py.backends.terminal_keys import Keys, Report, TerminalKeys
 from qemu_py.backends.terminal_pictures import CELL_QUERY, DEFAULT_CELL, KINDS, QUERY, Blocks, Kitty, cell_of, kind_of
+from qemu_py.control.terminal_mouse import TerminalMouse
 from qemu_py.control.terminal_screens import ConsoleScreen, GuestScreen
 from qemu_py.util.errors import UserError
 
@@ -40,6 +41,7 @@ class TerminalDisplay:
         self.picture_shown = False
         self.reported_cell = None       # height and width in pixels
         self.guest = GuestScreen(machine)
+        self.mouse = TerminalMouse(machine)
         self.screens = [self.guest, *map(ConsoleScreen, consoles)]
         self.screen = self.guest
         self.before_monitor = self.guest
@@ -70,6 +72,8 @@ class TerminalDisplay:
     def close(self):
         self.frame_timer.cancel()
         self.esc_timer.cancel()
+        if self.mouse.on:
+            self.terminal.write(self.mouse.switch(False).encode())
         self.terminal.close()
 
     def say(self, text, duration=MESSAGE_NS):
@@ -79,6 +83,9 @@ class TerminalDisplay:
     def frame(self):
         """The timer's turn: show what has changed."""
         begin = self.clock.get_ns()
+        mouse = self.mouse.switch(self.screen is self.guest and self.mouse.wanted())
+        if mouse:
+            self.terminal.write(mouse.encode())
         changed = not self.terminal.busy and self.draw()
         now = self.clock.get_ns()
         # What is expensive to show is shown less often: the guest's devices wait for it.
@@ -187,6 +194,8 @@ class TerminalDisplay:
                 self.key(event)
             elif isinstance(event, Report):
                 self.reported(event)
+            else:
+                self.mouse.event(event, self.guest.dots_of_cell(*self.terminal.size()))
         if events:                      # what it makes the guest show is waited for
             self.interval = FRAME_NS
             self.frame_timer.mod_ns(self.clock.get_ns() + FRAME_NS)
@@ -209,6 +218,9 @@ class TerminalDisplay:
             self.toggle_monitor()
         elif name == "d":
             self.guest.key(CTRL_ALT_DELETE)
+        elif name == "m":
+            self.mouse.allowed = not self.mouse.allowed
+            self.say("the mouse is the guest's, when it asks for it" if self.mouse.allowed else "the mouse is the terminal's")
         elif name == "r":
             self.painter.forget()
             self.seen = None
@@ -218,7 +230,7 @@ class TerminalDisplay:
             self.say(self.help())
 
     def help(self):
-        return ("Ctrl-A  x: quit  c: monitor  a: send Ctrl-A  d: Ctrl-Alt-Delete  r: draw again"
+        return ("Ctrl-A  x: quit  c: monitor  a: Ctrl-A  d: Ctrl-Alt-Delete  m: mouse  r: redraw"
                 + (f"   Ctrl-A and a number: {self.screen_names()}; there Shift-PgUp looks back" if len(self.screens) > 1 else ""))
 
 

@@ -12,6 +12,7 @@ from qemu_py.machine.pc_vga import cpus_stopped
 
 KEY_NS = 10_000_000                     # how long a key is held
 SCROLL_KEYS = ("pgup", "pgdn", "up", "down")
+TEXT_CELL = (16, 8)                     # dots, height and width
 
 
 class View(NamedTuple):
@@ -26,7 +27,7 @@ class GuestScreen:
 
     def __init__(self, machine):
         self.machine, self.vga = machine, machine.vga
-        self.shape = (25, 80)           # of what is shown: rows and columns of text, or lines and dots
+        self.shape, self.text = (25, 80), True  # of what is shown: rows and columns of text, or lines and dots
 
     def state(self):
         return self.vga.version
@@ -47,10 +48,18 @@ class GuestScreen:
         text = vga_text.screen_cells(vga)
         if text is None:
             pixels = vga_render.picture(vga, vga.clock.get_ns())
-            self.shape = pixels.shape[:2]
+            self.shape, self.text = pixels.shape[:2], False
             return View(pixels=pixels, aspect=pixels.shape[1] / pixels.shape[0] if vga.dispi.enabled else 4 / 3)
-        self.shape = text[0].shape
+        self.shape, self.text = text[0].shape, True
         return View(*window(text_cells(vga, *text[:2]), text[2], rows, columns))
+
+    def dots_of_cell(self, rows, columns):
+        """(height, width) of the guest's dots behind one cell of the terminal."""
+        if self.text:
+            return TEXT_CELL
+        height, width = self.shape
+        high = max(height / rows, 2 * width / columns)          # cells are about twice as high as wide
+        return high, high / 2
 
     def key(self, keys):
         if keys:

@@ -338,3 +338,59 @@ def test_a_dumb_terminal_is_left_to_lines():
                              " '-display', 'curses']) >> 8)"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                             timeout=60, env={**os.environ, "TERM": "dumb"})
     assert result.returncode == 1 and "TERM=dumb" in result.stdout and result.stdout.count("\n") == 1
+
+
+# ---------------------------------------------------------------- the mouse
+def guest_mouse(shown, on=True):
+    """The guest's driver enables, or disables, data reporting; what the mouse is told then is kept."""
+    device = next(device for name, device in shown.machine.devices if name == "ps2-mouse")
+    device.command(0xF4 if on else 0xF5)
+    moves = []
+    shown.machine.inputs.mouse_handlers.append(lambda *move: moves.append(move))
+    return moves
+
+
+def test_the_mouse_is_taken_while_the_guest_wants_it(shown):
+    shown = shown()
+    shown.display.frame()
+    assert "1003h" not in shown.output()
+    guest_mouse(shown)
+    shown.display.frame()
+    assert "\x1b[?1003h\x1b[?1006h" in shown.output()
+    shown.display.receive(b"\x01m")
+    shown.display.frame()
+    assert "\x1b[?1003l" in shown.output()
+    shown.display.receive(b"\x01m")
+    shown.display.frame()
+    guest_mouse(shown, False)
+    shown.display.frame()
+    assert "\x1b[?1003l" in shown.output()
+
+
+def test_movement_buttons_and_the_wheel_reach_the_guest(shown):
+    shown = shown()
+    moves = guest_mouse(shown)
+    shown.display.receive(b"\x1b[<35;1;1M")             # nobody has asked for it yet
+    assert moves == []
+    shown.display.frame()
+    shown.display.receive(b"\x1b[<35;10;5M\x1b[<35;12;4M\x1b[<0;12;4M\x1b[<32;13;4M\x1b[<0;13;4m\x1b[<2;13;4M\x1b[<2;13;4m\x1b[<65;13;4M")
+    assert moves == [(0, 0, 0, 0), (16, -16, 0, 0), (0, 0, 0, 1), (8, 0, 0, 1), (0, 0, 0, 0), (0, 0, 0, 2), (0, 0, 0, 0),
+                     (0, 0, 1, 0)]
+
+
+def test_in_a_picture_a_cell_is_as_many_dots_as_it_shows(shown):
+    shown = shown()
+    moves = guest_mouse(shown)
+    graphics_mode(shown)
+    shown.display.frame()
+    shown.display.receive(b"\x1b[<35;1;1M\x1b[<35;11;1M\x1b[<35;11;11M")
+    assert moves[1:] == [(40, 0, 0, 0), (0, 80, 0, 0)]  # 320 x 200 on 80 x 25 cells: 4 x 8 dots each
+
+
+def test_the_mouse_is_given_back_at_the_end(shown):
+    shown = shown()
+    guest_mouse(shown)
+    shown.display.frame()
+    shown.output()
+    shown.display.close()
+    assert "\x1b[?1003l" in shown.output()
