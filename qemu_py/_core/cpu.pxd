@@ -533,7 +533,6 @@ cdef struct CPUX86State:
     uint64_t msr_mcg_status
     uint64_t msr_misc_enable
     uint64_t msr_bios_sign
-    uint64_t msr_perf[8]
 
     # ---- identity
     uint32_t cpuid_level

@@ -85,10 +85,19 @@ def rdmsr(index):
 @pytest.mark.parametrize("index, value", [
     (0x174, 8), (0x175, 0x12345678), (0x176, 0xC0000000), (0x1B, 0xFEC00900), (0x277, 0x0105040600070406), (0x2FF, 0xC06),
     (0x250, 0x0606060606060606), (0x258, 0x0101010101010101), (0x26F, 0x0505050505050505), (0x200, 0xF00000006), (0x201, 0xFF0000800),
-    (0x20F, 0xFFFFFF800), (0x17A, 4), (0x186, 0x430079), (0x400, 0xFFFFFFFFFFFFFFFF)])
+    (0x20F, 0xFFFFFF800), (0x17A, 4), (0x400, 0xFFFFFFFFFFFFFFFF)])
 def test_an_msr_holds_what_is_written(stage, index, value):
     cpu = stage.ok(wrmsr(index, value) + "xor eax, eax; xor edx, edx; " + rdmsr(index) + "hlt")
     assert cpu.edx << 32 | cpu.eax == value
+
+
+@pytest.mark.parametrize("index", [0xC1, 0xC2, 0x186, 0x187])
+def test_nothing_is_counted_and_who_looks_finds_out(stage, index):
+    """Linux writes a counter and reads it back before it believes that there are any."""
+    cpu = stage.ok(wrmsr(index, 0xABCD) + rdmsr(index) + "hlt")
+    assert cpu.edx == cpu.eax == 0
+    cpu = stage.ok("mov ecx, 1; rdpmc; hlt")
+    assert cpu.edx == cpu.eax == 0
 
 
 @pytest.mark.parametrize("index, value", [

@@ -1,9 +1,9 @@
 """Model-specific registers and the time-stamp counter.
 
 Source: SDM vol. 4 (P6 family and architectural MSRs), vol. 3, 10.4.4 (APIC base), 11.11 (MTRRs), 11.12 (PAT),
-15.3 (machine check), 17.17 (TSC). MTRRs, PAT and performance counters are storage: nothing is cached
-and nothing is counted. Not modelled: last-branch records, microcode updates, moving the APIC's page
-(a device owns it).
+15.3 (machine check), 17.17 (TSC). MTRRs and PAT are storage: nothing is cached. Nothing is counted: the performance
+counters and their event selects read as 0 and take any value, by which a guest that looks finds that there are none. Not
+modelled: last-branch records, microcode updates, moving the APIC's page (a device owns it).
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
@@ -105,6 +105,10 @@ cdef bint memory_types(uint64_t value, bint pat) noexcept nogil:
     return True
 
 
+cdef inline bint counts_events(uint32_t index) noexcept nogil:
+    return MSR_PERFCTR0 <= index <= MSR_PERFCTR1 or MSR_PERFEVTSEL0 <= index <= MSR_PERFEVTSEL1
+
+
 cdef int fixed_mtrr(uint32_t index) noexcept nogil:
     """Place in env.msr_mtrr_fixed, or -1."""
     if index == MSR_MTRR_FIX64K:
@@ -169,15 +173,11 @@ cdef int read_known(CPUX86State *env, uint32_t index, uint64_t *value) noexcept 
         value[0] = env.msr_misc_enable
     elif index == MSR_BIOS_SIGN_ID:
         value[0] = env.msr_bios_sign
-    elif index == MSR_PERFCTR0 or index == MSR_PERFCTR1:
-        value[0] = env.msr_perf[index - MSR_PERFCTR0]
-    elif index == MSR_PERFEVTSEL0 or index == MSR_PERFEVTSEL1:
-        value[0] = env.msr_perf[2 + index - MSR_PERFEVTSEL0]
     elif index == MSR_DEBUGCTL:
         value[0] = env.msr_debugctl
     elif index == MSR_EBL_CR_POWERON:
         value[0] = env.msr_ebl_cr_poweron
-    elif index != MSR_PLATFORM_ID and not MSR_LBR_FIRST <= index <= MSR_LBR_LAST:
+    elif index != MSR_PLATFORM_ID and not MSR_LBR_FIRST <= index <= MSR_LBR_LAST and not counts_events(index):
         return 1
     return 0
 
@@ -269,16 +269,11 @@ cdef int write_known(CPUX86State *env, uint32_t index, uint64_t value) noexcept 
         env.msr_misc_enable = value
     elif index == MSR_BIOS_SIGN_ID:
         env.msr_bios_sign = value
-    elif index == MSR_PERFCTR0 or index == MSR_PERFCTR1:
-        # 40 bits, the low 32 sign-extended (vol. 3, 18.6.8)
-        env.msr_perf[index - MSR_PERFCTR0] = <uint64_t> <int64_t> <int> (value & 0xFFFFFFFFU) & 0xFFFFFFFFFFU
-    elif index == MSR_PERFEVTSEL0 or index == MSR_PERFEVTSEL1:
-        env.msr_perf[2 + index - MSR_PERFEVTSEL0] = value
     elif index == MSR_DEBUGCTL:
         env.msr_debugctl = value & 0x7F
     elif index == MSR_EBL_CR_POWERON:
         env.msr_ebl_cr_poweron = value
-    elif index != MSR_BIOS_UPDT_TRIG:
+    elif index != MSR_BIOS_UPDT_TRIG and not counts_events(index):
         return 1
     return 0
 

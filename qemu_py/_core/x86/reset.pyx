@@ -96,7 +96,6 @@ cdef void reset_msrs(CPUX86State *env) noexcept nogil:
     env.msr_bios_sign = 0
     env.msr_debugctl = 0
     env.msr_ebl_cr_poweron = 0
-    memset(env.msr_perf, 0, sizeof(env.msr_perf))
     memset(env.test_regs, 0, sizeof(env.test_regs))
 
 

@@ -130,7 +130,7 @@ cdef int helper_rdpmc(CPUX86State *env) noexcept nogil:
     cdef uint32_t index = <uint32_t> env.regs[R_ECX]
     if cpu_cpl(env) != 0 and not env.cr[4] & CR4_PCE or index > 1:
         return gp(env)
-    set_edx_eax(env, env.msr_perf[index])
+    set_edx_eax(env, 0)                 # nothing is counted (msr.pyx)
     return 0
 
 
