@@ -10,7 +10,7 @@
 #define SENSE_ATTENTION 6
 
 struct drive disks[DRIVES], cds[DRIVES];
-u8 disk_count, cd_count;
+u8 disk_count, cd_count, foreign_disks;
 static u16 identity[256];
 
 /* Until not busy; the status, or BSY after 10 s. */

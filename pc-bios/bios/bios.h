@@ -39,12 +39,14 @@ PEEK(peekb, u8, "movb", "q") PEEK(peekw, u16, "movw", "r") PEEK(peekl, u32, "mov
 POKE(pokeb, u8, "movb", "q") POKE(pokew, u16, "movw", "r") POKE(pokel, u32, "movl", "r")
 
 #define BDA 0x40
-#define EBDA 0x9FC0
+#define EBDA peekw(BDA, 0x0E)                       /* option ROMs may move it */
 
 static inline void carry(struct regs *r, int set) { r->flags = set ? r->flags | CF : r->flags & ~CF; }
 
 void call_regs(u16 segment, u16 offset, struct regs *r, int flags_pushed);
 void copy_flat(u32 to, u32 from, u32 bytes);
+enum { BIG = 8, NORMAL = 16 };                      /* 4 GiB, 64 KiB */
+void data_limits(u32 selector);
 u8 cmos(u8 index);
 struct fw_cfg_file { u32 size; u16 key; char name[56]; };
 void fw_cfg_init(void);
@@ -56,16 +58,21 @@ void fw_cfg_read(const struct fw_cfg_file *f, u32 offset, u32 address, u32 size)
 int fw_cfg_write(const struct fw_cfg_file *f, u32 offset, u32 address, u32 size);
 void fw_cfg_load(const struct fw_cfg_file *f, u16 segment);
 void fw_cfg_string(const struct fw_cfg_file *f, char *to, u32 room);
+u32 fw_cfg_number(const char *name, u32 otherwise);
 void text_init(void);
 void say(const char *text);
 void print(const char *text);
+void say_hex(u32 n, int digits);
 void print_number(u32 n);
+void print_hex(u32 n, int digits);
 void print_size(u32 kib);
 int read_key(u32 ticks);
 void call_int(u8 number, struct regs *r);
 void keyboard_init(void);
 void controller_init(void);
+void reboot(void) __attribute__((noreturn));
 void controller(u16 port, u8 value);
+void display_rom(void);
 void option_roms(void);
 
 /* ---- clock.c, mouse.c */
@@ -83,9 +90,9 @@ extern struct pci_slot {
 } pci_slots[PCI_SLOTS];
 extern u32 pci_slot_count;
 extern const u8 pirqs[4];
+extern u16 display;                                 /* the first; 0: none (that is the host bridge's address) */
 extern u8 pci_last_bus, pir_table[], bios32_directory[], bios32_sum;
 void pci_init(void);
-void vga_rom(void);
 u32 pci_get(u16 bdf, u8 reg);
 void pci_put(u16 bdf, u8 reg, u32 v);
 void irq_tables_init(void);
@@ -96,7 +103,7 @@ void flat_write(u32 address, u32 value);
 void memory_init(void);
 void memory_map_init(void);
 void map_entry(struct regs *r);
-u32 extended_memory(void);
+u32 extended_memory(void), memory_size(void);
 u32 allocate_high(u32 size, u32 align);
 u32 allocate_f_segment(u32 size, u32 align);
 void acpi_init(void);

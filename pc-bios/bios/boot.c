@@ -5,7 +5,8 @@
 
 #define UNSIGNED_DISKETTES 0x01                     /* in CMOS 38h */
 #define FW_CFG_BOOT_MENU 0x0E
-#define MENU_TICKS 46                               /* 2.5 s */
+#define MENU_WAIT 2500                              /* ms, if etc/boot-menu-wait does not say */
+#define FOREVER 0xFFFFFFFFU
 #define ESCAPE 27
 #define DEVICES 16
 
@@ -29,12 +30,27 @@ void add_bootstrap(u16 segment, u16 offset, u16 product, int first)
         devices[device_count++] = (struct device) { first ? FIRST : NETWORK, 0, segment, offset, product };
 }
 
+/* A disk of an option ROM. */
+void add_disk(u8 unit, u16 segment, u16 product)
+{
+    if (device_count < DEVICES)
+        devices[device_count++] = (struct device) { DISK, unit, segment, 0, product };
+}
+
 /* ---- names */
 static void print_far(u16 segment, u16 offset)
 {
     char letter[2] = { 0, 0 };
     for (int n = 0; n < 60 && (letter[0] = peekb(segment, offset + n)) >= ' '; n++)
         print(letter);
+}
+
+static void print_name(const struct device *d)
+{
+    if (d->product)
+        print_far(d->segment, d->product);
+    else
+        print("option ROM");
 }
 
 static void print_device(const struct device *d)
@@ -51,6 +67,10 @@ static void print_device(const struct device *d)
         print("Hard disk ");
         print_number(d->unit);
         print(": ");
+        if (d->segment) {
+            print_name(d);
+            break;
+        }
         print(disks[d->unit].model);
         print(", ");
         print_size(disks[d->unit].sectors / 2);
@@ -62,14 +82,11 @@ static void print_device(const struct device *d)
         print(cds[d->unit].model);
         break;
     default:
-        if (d->product)
-            print_far(d->segment, d->product);
-        else
-            print("Option ROM");
+        print_name(d);
     }
 }
 
-/* At the end of POST: what there is, first of all the drives. */
+/* At the end of POST: what there is, ROMs' devices last. */
 void show_devices(void)
 {
     struct device roms[DEVICES];
@@ -84,13 +101,13 @@ void show_devices(void)
         add(DISK, n);
     for (int n = 0; n < cd_count; n++)
         add(CD, n);
+    for (int n = 0; n < count && device_count < DEVICES; n++)
+        devices[device_count++] = roms[n];
     for (int n = 0; n < device_count; n++) {
         print_device(&devices[n]);
         print("\r\n");
     }
-    for (int n = 0; n < count && device_count < DEVICES; n++)
-        devices[device_count++] = roms[n];
-    if (device_count > count)
+    if (device_count)
         print("\r\n");
 }
 
@@ -129,7 +146,7 @@ static void menu(void)
     if (!fw_cfg_word(FW_CFG_BOOT_MENU))
         return;
     print("Press Esc for the boot menu.\r\n\r\n");
-    if (read_key(MENU_TICKS) != ESCAPE)
+    if (read_key((fw_cfg_number("etc/boot-menu-wait", MENU_WAIT) & 0xFFFF) / 55 + 1) != ESCAPE)
         return;
     print("Boot from:\r\n\r\n");
     for (int n = 0; n < device_count && n < 9; n++) {
@@ -175,15 +192,22 @@ static const char *boot_sector(u8 status, u32 drive, int unsigned_too)
     start_boot(0, SECTOR_AT, drive);
 }
 
+/* By INT 13h, because some are option ROMs'. */
+static u8 disk_sector(u8 unit)
+{
+    struct regs r = { .eax = 0x0201, .ebx = SECTOR_AT, .ecx = 1, .edx = FIRST_DISK + unit };
+    call_int(0x13, &r);
+    return r.flags & CF ? r.ah ? r.ah : BAD_COMMAND : OK;
+}
+
 static const char *boot(const struct device *d)
 {
-    u32 done;
     struct regs r = { 0 };
     switch (d->kind) {
     case FLOPPY:
         return boot_sector(floppy_sector(d->unit), d->unit, cmos(0x38) & UNSIGNED_DISKETTES);
     case DISK:
-        return boot_sector(transfer(&disks[d->unit], READ_SECTORS, 0, 1, 0, SECTOR_AT, &done), FIRST_DISK + d->unit, 0);
+        return boot_sector(disk_sector(d->unit), FIRST_DISK + d->unit, 0);
     case CD:
         return boot_cd(d->unit);
     }
@@ -205,7 +229,16 @@ static void boot_next(void)
         print(why);
         print(".\r\n\r\n");
     }
-    print("No bootable device.\r\n");
+    if (!queue_length)
+        print(device_count ? "None of the drives is one that -boot names.\r\n" : "There is no drive.\r\n");
+    print("No bootable device.");
+    u32 wait = fw_cfg_number("etc/boot-fail-wait", FOREVER);
+    if (wait != FOREVER) {
+        print(" Starting again.");
+        read_key(wait / 55 + 1);
+        reboot();
+    }
+    print(" Ctrl-Alt-Delete starts again.");
     for (;;)
         asm volatile("sti; hlt");
 }
@@ -213,12 +246,14 @@ static void boot_next(void)
 /* Both begin on an empty stack: their caller is gone. */
 void handle_18(void)
 {
+    fw_cfg_init();
     print("\r\n");
     boot_next();
 }
 
 void handle_19(void)
 {
+    fw_cfg_init();
     make_queue();
     menu();
     boot_next();

@@ -48,7 +48,7 @@ struct drive {
 #define WRITE_SECTORS 0x30
 #define VERIFY_SECTORS 0x40
 extern struct drive disks[DRIVES], cds[DRIVES];
-extern u8 disk_count, cd_count;
+extern u8 disk_count, cd_count, foreign_disks;      /* foreign: of option ROMs */
 void ata_init(void);
 u8 transfer(struct drive *d, u8 command, u32 lba, u32 count, u16 seg, u16 off, u32 *done);
 u8 packet(struct drive *d, const u8 *command, u16 seg, u16 off, u32 bytes);
@@ -68,6 +68,9 @@ const char *boot_cd(int n);
 
 /* ---- boot.c */
 void show_devices(void);
+void connect_disks(void);
+void protect_roms(void);
+void add_disk(u8 unit, u16 segment, u16 product);
 void add_bootstrap(u16 segment, u16 offset, u16 product, int first);
 #define SECTOR_SEGMENT 0x07C0
 #define SECTOR_AT 0x7C00

@@ -11,7 +11,7 @@
 #define BOOTABLE 0x88
 #define LAST_HEADER 0x91
 #define TO_HARD_DISK 4
-#define TOP (EBDA << 4)
+#define TOP ((u32) peekw(BDA, 0x13) << 10)
 
 static u8 buffer[SECTOR];                           /* of the disc's sectors, where 512 bytes are asked for */
 static u32 buffered = 0xFFFFFFFF;
@@ -88,7 +88,7 @@ static void count_drives(void)
     u8 floppies = floppy_count + emulated_floppies();
     u16 equipment = peekw(BDA, 0x10) & ~0x00C1;
     pokew(BDA, 0x10, equipment | (floppies ? 1 | floppies - 1 << 6 : 0));
-    pokeb(BDA, 0x75, disk_count + emulated_disks());
+    pokeb(BDA, 0x75, disk_count + foreign_disks + emulated_disks());
 }
 
 /* Geometry: of the diskette; of a hard disk, as the end of its only partition has it. */

@@ -9,7 +9,7 @@ bits 16
 extern post, resume, handle_05, handle_09, handle_0e, handle_10, handle_11, handle_12, handle_13, handle_14, handle_16, handle_17
 extern handle_18, handle_19, handle_70, handle_74, handle_irq, entry_15, entry_1a
 global call_regs, copy_flat, gdt_pointer, entry_table, dummy_iret, stack_level, start_boot, service, call_mouse_handler
-global f_segment
+global f_segment, data_selector, data_limits
 
 PAM0_ADDRESS equ 80000058h              ; 59h, the 440FX's PAM0, is in this dword
 STACK_TOP equ 0E000h
@@ -266,7 +266,7 @@ copy_flat:
         mov es, ax
         cld
         a32 rep movsb
-        mov ax, 16                      ; limits of real mode
+        mov ax, [dword 0F0000h + data_selector]
         mov ds, ax
         mov es, ax
         mov eax, cr0
@@ -279,6 +279,31 @@ copy_flat:
         pop es
         popf
         popad
+        o32 ret
+; void data_limits(u32 selector): of what real mode's data segments have from now on: BIG or NORMAL in bios.h.
+data_limits:
+        pushf
+        cli
+        mov [data_selector], ax
+        o32 lgdt [gdt_pointer]
+        mov ecx, cr0
+        or cl, 1
+        mov cr0, ecx
+        jmp .on
+.on:    mov ds, ax
+        mov es, ax
+        mov fs, ax
+        mov gs, ax
+        and cl, 0FEh
+        mov cr0, ecx
+        jmp 0F000h:.off
+.off:   push cs
+        pop ds
+        push cs
+        pop es
+        mov fs, [zero]
+        mov gs, [zero]
+        popf
         o32 ret
 align 8
 gdt:    dq 0, 00CF93000000FFFFh, 000093000000FFFFh
@@ -336,6 +361,8 @@ entry_ss: dd 0
 stack_level: dd STACK_TOP
 call_to: dd 0
 posted: dd 0
+data_selector: dw 16
+zero: dw 0
 shutdown: db 0
 
 section .reset

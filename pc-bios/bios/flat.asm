@@ -1,7 +1,7 @@
 ; Single accesses anywhere in 4 GiB, and where the other processors begin.
 
 bits 16
-extern gdt_pointer, mtrrs, mtrr_count
+extern gdt_pointer, data_selector, mtrrs, mtrr_count
 global flat_read, flat_write, ap_start, ap_start_end, ap_count
 
 section .text16
@@ -17,7 +17,7 @@ section .text16
         mov ds, cx
 %endmacro
 %macro LEAVE_TO 1
-        mov cx, 16                      ; limits of real mode
+        mov cx, [dword 0F0000h + data_selector]
         mov ds, cx
         mov ecx, cr0
         and cl, 0FEh

@@ -15,7 +15,7 @@
 #define DMA_SELECT 0x08
 #define DMA_WRITE 0x10
 
-static struct fw_cfg_file files[FILES];
+extern struct fw_cfg_file files[FILES];            /* layout.ld: where stacks of nested services may be later */
 static u32 file_count;
 static u8 has_dma;
 
@@ -27,7 +27,7 @@ static u32 big_endian(int bytes)
     return v;
 }
 
-/* Read the directory, if there is a device. */
+/* Read the directory, if there is a device: before POST and INT 19h ask for files. */
 void fw_cfg_init(void)
 {
     file_count = 0;
@@ -138,4 +138,17 @@ void fw_cfg_string(const struct fw_cfg_file *f, char *to, u32 room)
         for (outw(SELECTOR, f->key); n < f->size && n < room - 1; n++)
             to[n] = inb(DATA);
     to[n] = 0;
+}
+
+/* A file of at most 4 bytes as a number, or what stands for it. */
+u32 fw_cfg_number(const char *name, u32 otherwise)
+{
+    const struct fw_cfg_file *f = fw_cfg_named(name);
+    u32 value = 0;
+    if (!f || !f->size || f->size > 4)
+        return otherwise;
+    outw(SELECTOR, f->key);
+    for (u32 n = 0; n < f->size; n++)
+        value |= inb(DATA) << 8 * n;
+    return value;
 }

@@ -129,6 +129,14 @@ static int modifier(u8 code, int up, int e0)
     return 1;
 }
 
+/* The controller's line to the processor's reset. */
+void reboot(void)
+{
+    controller(0x64, 0xFE);
+    for (;;)
+        asm volatile("cli; hlt");
+}
+
 static void scan_code(u8 code)
 {
     u8 prefix = peekb(BDA, FLAGS3);
@@ -160,9 +168,7 @@ static void scan_code(u8 code)
         return;
     if (code == 0x53 && (flags & (CTRL | ALT)) == (CTRL | ALT)) {
         pokew(BDA, 0x72, 0x1234);
-        outb(0x64, 0xFE);
-        for (;;)
-            ;
+        reboot();
     }
     if (up)
         return;

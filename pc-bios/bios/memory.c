@@ -39,8 +39,8 @@ void memory_map_init(void)
     u32 base = table_base & -4096U, given = f ? f->size / sizeof(struct area) : 0;
     int above = 0;
     map_count = 0;
-    add(0, EBDA << 4, RAM);
-    add(EBDA << 4, 0xA0000 - (EBDA << 4), RESERVED);
+    add(0, 0xA0000, RAM);                           /* these two meet where INT 12h says (map_entry) */
+    add(0xA0000, 1, RESERVED);
     add(0xF0000, 0x10000, RESERVED);
     add(0x100000, base - 0x100000, RAM);
     add(base, ram_top - base, RESERVED);
@@ -64,6 +64,8 @@ void map_entry(struct regs *r)
         carry(r, 1);
         return;
     }
+    map[0].size = map[1].start = peekw(BDA, 0x13) << 10;
+    map[1].size = 0xA0000 - map[0].size;
     for (u32 n = 0; n < sizeof(struct area); n += 4)
         pokel(r->es, r->di + n, *(u32 *) ((u8 *) &map[r->ebx] + n));
     r->eax = 0x534D4150;
@@ -74,3 +76,6 @@ void map_entry(struct regs *r)
 
 /* KiB above 1 MiB. */
 u32 extended_memory(void) { return ((table_base & -4096U) >> 10) - 1024; }
+
+/* KiB of all of it. */
+u32 memory_size(void) { return (ram_top >> 10) + ((cmos(0x5B) | cmos(0x5C) << 8 | cmos(0x5D) << 16) << 6); }

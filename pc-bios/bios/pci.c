@@ -1,4 +1,4 @@
-/* PCI: bus numbers, base addresses and windows of bridges, interrupts, the PIIX's parts; the display's ROM. */
+/* PCI: bus numbers, base addresses and windows of bridges, interrupts, the PIIX's parts. */
 #include "bios.h"
 
 #define IO_START 0xC000
@@ -16,7 +16,7 @@ const u8 pirqs[4] = { 10, 10, 11, 11 };             /* where PIRQA#-PIRQD# lead 
 struct pci_slot pci_slots[PCI_SLOTS];
 u32 pci_slot_count;
 static u32 next_io, next_memory;
-static u16 display;                                 /* the first; 0: none (that is the host bridge's address) */
+u16 display;
 
 /* Room of a size that is a power of 2, from next to end; 0: there is none. */
 static u32 place(u32 *next, u32 size, u32 end)
@@ -69,6 +69,27 @@ static void chip_set(u16 bdf, u32 id)
     }
 }
 
+static void log_function(u16 bdf, u32 id)
+{
+    say("PCI ");
+    say_hex(bdf >> 8, 2);
+    say(":");
+    say_hex(bdf >> 3 & 31, 2);
+    say(".");
+    say_hex(bdf & 7, 1);
+    say(" ");
+    say_hex(id & 0xFFFF, 4);
+    say(":");
+    say_hex(id >> 16, 4);
+    say(", class ");
+    say_hex(pci_get(bdf, 8) >> 16, 4);
+    if (pci_get(bdf, 0x3C) & 0xFF00) {
+        say(", IRQ ");
+        say_hex(pci_get(bdf, 0x3C) & 0xFF, 2);
+    }
+    say("\n");
+}
+
 static void bus_init(u8 bus, u8 route);             /* route: what is added to a slot's number, on the way to its PIRQs */
 
 /* What is behind it gets numbers and addresses in one piece; a window that nothing is in is closed. */
@@ -109,6 +130,7 @@ static void function(u16 bdf, struct pci_slot *slot)
     if (pci_get(bdf, 8) >> 16 == 0x0300 && !display)
         display = bdf;
     chip_set(bdf, id);
+    log_function(bdf, id);
     putw(bdf, 4, pci_get(bdf, 4) | (type == 1 ? 7 : 3));
     if (type == 1)
         bridge(bdf, slot->route);
@@ -129,19 +151,6 @@ static void bus_init(u8 bus, u8 route)
         if (!(devfn & 7) && !(there && pci_get(bdf, 0x0C) & 0x800000))
             devfn |= 7;
     }
-}
-
-/* The display's, from its ROM to C0000h. */
-void vga_rom(void)
-{
-    u32 at = pci_get(display, ROM);
-    if (!display || !at)
-        return;
-    pci_put(display, ROM, at | 1);
-    copy_flat(0xC0000, at, 4);
-    if (peekw(0xC000, 0) == 0xAA55)
-        copy_flat(0xC0000, at, peekb(0xC000, 2) * 512);
-    pci_put(display, ROM, at);
 }
 
 void pci_init(void)

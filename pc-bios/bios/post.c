@@ -4,6 +4,7 @@
 
 extern u16 entry_table[], entry_irq_offset;
 void dummy_iret(void);
+#define EBDA_START 0x9FC0
 int has_pci;
 u8 apm_there;
 
@@ -67,11 +68,11 @@ static void data_area(void)
             pokew(BDA, 8 + 2 * printers++, lpt[n]);
         }
     }
-    pokew(BDA, 0x0E, EBDA);
+    pokew(BDA, 0x0E, EBDA_START);
     for (int n = 0; n < 0x400; n += 2)
         pokew(EBDA, n, 0);
     pokew(EBDA, 0, 1);
-    pokew(BDA, 0x13, EBDA >> 6);
+    pokew(BDA, 0x13, EBDA_START >> 6);
     pokew(BDA, 0x10, 0x0020 | cmos(0x14) & 0xC7 | serials << 9 | printers << 14);
 }
 
@@ -95,6 +96,31 @@ void resume(void)
     controller_init();
 }
 
+static void print_ports(const char *name, u16 table, u8 count)
+{
+    for (u8 n = 0; n < count; n++) {
+        print(name);
+        print_number(n + 1);
+        print(" at ");
+        print_hex(peekw(BDA, table + 2 * n), 3);
+        print("h, ");
+    }
+}
+
+/* What there is but drives, and devices that only the debug console is told of. */
+static void show_board(void)
+{
+    u16 equipment = peekw(BDA, 0x10);
+    print("qemu_py BIOS\r\n\r\n");
+    print_size(memory_size());
+    print(" of memory, ");
+    print_number(cpu_count);
+    print(cpu_count == 1 ? " processor\r\n" : " processors\r\n");
+    print_ports("COM", 0, equipment >> 9 & 7);
+    print_ports("LPT", 8, equipment >> 14);
+    print(equipment & 0x04 ? "keyboard, mouse\r\n\r\n" : "keyboard\r\n\r\n");
+}
+
 void post(void)
 {
     outl(0xCF8, 0x80000000);
@@ -106,10 +132,9 @@ void post(void)
     fw_cfg_init();
     text_init();
     say("qemu_py BIOS\n");
-    if (has_pci) {
+    display = 0;
+    if (has_pci)
         pci_init();
-        vga_rom();
-    }
     smp_init();
     memory_init();
     acpi_init();                                    /* it asks where pci_init() has put the power management */
@@ -119,13 +144,16 @@ void post(void)
     keyboard_init();
     mouse_init();
     apm_there = has_pci;                            /* the PIIX4 can switch off */
-    option_roms();
+    display_rom();
     struct regs mode = { .eax = 0x0003 };           /* a VGA BIOS leaves the choice of a mode to us */
     call_int(0x10, &mode);
-    print("qemu_py BIOS\r\n\r\n");
+    show_board();
+    option_roms();
     sti();
     floppy_init();
     ata_init();
+    connect_disks();
+    protect_roms();
     show_devices();
     struct regs r = { 0 };
     call_int(0x19, &r);

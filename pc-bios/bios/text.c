@@ -41,6 +41,20 @@ void print(const char *text)
     }
 }
 
+static void hex(u32 n, int digits, void (*to)(const char *))
+{
+    char text[9];
+    text[digits] = 0;
+    while (digits--) {
+        text[digits] = "0123456789ABCDEF"[n & 15];
+        n >>= 4;
+    }
+    to(text);
+}
+
+void say_hex(u32 n, int digits) { hex(n, digits, say); }
+void print_hex(u32 n, int digits) { hex(n, digits, print); }
+
 void print_number(u32 n)
 {
     char digits[11];

@@ -123,13 +123,28 @@ def opt_simple_drive(option, interface, index, media="disk"):
     return handler
 
 
+# -boot's keys that are times: the configuration's field, the longest
+TIMES = {"splash-time": ("boot_menu_wait", 0xFFFF), "reboot-timeout": ("boot_fail_wait", 0xFFFF)}
+
+
+def milliseconds(who, key, value, limit):
+    if key == "reboot-timeout" and value == "-1":
+        return None                     # never
+    if not value or not value.isascii() or not value.isdecimal() or int(value) > limit:
+        raise UserError(f"{who}: {key} is a number of milliseconds, 0 to {limit}")
+    return int(value)
+
+
 def opt_boot(parse, text):
-    """-boot LETTERS, or order=LETTERS,once=LETTERS,menu=on|off,strict=on|off."""
+    """-boot LETTERS, or order=LETTERS,once=LETTERS,menu=on|off,splash-time=MS,reboot-timeout=MS,strict=on|off."""
     from qemu_py.machine.cmos import boot_codes
     who = f"-boot {text}"
     for key, value in split_keys(text, "order"):
-        check_key(who, key, ("order", "once", "menu", "strict"))
-        if key in ("menu", "strict"):
+        check_key(who, key, ("order", "once", "menu", "splash-time", "reboot-timeout", "strict"))
+        if key in TIMES:
+            field, limit = TIMES[key]
+            parse.settings[field] = milliseconds(who, key, value, limit)
+        elif key in ("menu", "strict"):
             on = on_off(who, key, value)
             if key == "menu":
                 parse.settings["boot_menu"] = on

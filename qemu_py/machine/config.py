@@ -29,6 +29,8 @@ class MachineConfig:
     boot_order: str = "cad"             # letters of -boot
     boot_once: str = None               # the order until the first reset
     boot_menu: bool = False
+    boot_menu_wait: int = None          # ms that the menu's key is awaited; None: as the BIOS likes
+    boot_fail_wait: int = None          # ms after which the BIOS starts again when nothing boots; None: never
     globals: dict = field(default_factory=dict)         # (device, property) -> text: defaults of -global
     vga: str = "std"
     nographic: bool = False             # nobody looks at a screen: firmware speaks to the first serial port, too

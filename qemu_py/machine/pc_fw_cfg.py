@@ -34,7 +34,10 @@ def pc_fw_cfg_init(machine):
     device.add(fw_cfg.UUID, bytes(16))
     device.add_file("etc/e820", e820_file(machine))
     device.add_file("etc/system-states", SYSTEM_STATES)
-    device.add_file("etc/boot-fail-wait", struct.pack("<I", BOOT_FAIL_FOREVER))
+    fail_wait = BOOT_FAIL_FOREVER if config.boot_fail_wait is None else config.boot_fail_wait
+    device.add_file("etc/boot-fail-wait", struct.pack("<I", fail_wait))
+    if config.boot_menu_wait is not None:
+        device.add_file("etc/boot-menu-wait", struct.pack("<H", config.boot_menu_wait))
     anchor, structures = smbios.build(machine)
     device.add_file(smbios.ANCHOR_FILE, anchor)
     device.add_file(smbios.TABLES_FILE, structures)

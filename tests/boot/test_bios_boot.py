@@ -114,6 +114,27 @@ def test_without_a_key_the_menu_does_not_wait_long(boot):
     assert boot({DISK: SAY_DRIVE}, boot_order="c", boot_menu=True) == "80"
 
 
+def test_the_menu_waits_as_long_as_asked(boot):
+    """By the timer's ticks, 18 in a second, from the disk's start to what is there now."""
+    count = "mov eax, [0x46C]; sub eax, [0x600]; call putw; cmp byte ptr [0x604], 1; je over; mov byte ptr [0x604], 1; mov eax, [0x46C]; mov [0x600], eax; int 0x19; over:"
+    for milliseconds in (0, 1000):
+        said = boot({DISK: count}, boot_order="c", boot_menu=True, boot_menu_wait=milliseconds)
+        assert milliseconds // 55 <= int(said[4:], 16) <= milliseconds // 55 + 30, said
+
+
+def test_when_nothing_boots_it_starts_again_after_a_time(boot):
+    """The disk's sector, which is not signed the first time, is then."""
+    said = boot({DISK: None}, boot_order="c", boot_fail_wait=100, await_text="Starting again.")
+    assert said == ""
+    said = boot({DISK: SAY_DRIVE + "inc byte ptr [0x600]; cmp byte ptr [0x600], 2; je over; int 0x18; over:"}, boot_order="c", boot_fail_wait=0)
+    assert said == "8080"
+
+
+def test_it_tells_that_there_is_no_drive_of_the_order(boot):
+    boot({DISK: SAY_DRIVE}, boot_order="n", await_text="No bootable device.")
+    assert "None of the drives is one that -boot names." in boot.screen
+
+
 FAR_RETURN = ".byte 0xCB"               # keystone would make it a 32-bit one
 
 
@@ -174,9 +195,9 @@ def test_a_rom_with_a_wrong_checksum_is_left_alone(boot):
 def test_it_says_what_it_finds(boot):
     boot({FLOPPY: None, DISK: None}, boot_order="ac", await_text="No bootable device.")
     assert "\n".join(boot.screen).rstrip() == (
-        "qemu_py BIOS\n\nFloppy A: 1.44 MiB\nHard disk 0: QEMU_PY HARDDISK, 1440 KiB\nCD-ROM 0: QEMU_PY DVD-ROM\n\n"
+        "qemu_py BIOS\n\n64 MiB of memory, 1 processor\nkeyboard, mouse\n\nFloppy A: 1.44 MiB\nHard disk 0: QEMU_PY HARDDISK, 1440 KiB\nCD-ROM 0: QEMU_PY DVD-ROM\n\n"
         "Booting from Floppy...\nBoot failed: not a bootable disk.\n\n"
-        "Booting from Hard Disk...\nBoot failed: not a bootable disk.\n\nNo bootable device.")
+        "Booting from Hard Disk...\nBoot failed: not a bootable disk.\n\nNo bootable device. Ctrl-Alt-Delete starts again.")
 
 
 def test_without_a_screen_it_speaks_to_the_serial_port_and_listens_there(boot):

@@ -111,12 +111,13 @@ def test_an_empty_file_name(option):
 @pytest.mark.parametrize("text, settings", [
     ("c", {"boot_order": "c"}), ("dc", {"boot_order": "dc"}), ("order=dc", {"boot_order": "dc"}),
     ("order=cd,once=d,menu=on", {"boot_order": "cd", "boot_once": "d", "boot_menu": True}), ("once=n", {"boot_once": "n"}),
-    ("d,menu=off", {"boot_order": "d", "boot_menu": False}), ("menu=on,strict=on", {"boot_menu": True})])
+    ("d,menu=off", {"boot_order": "d", "boot_menu": False}), ("menu=on,strict=on", {"boot_menu": True}),
+    ("menu=on,splash-time=500", {"boot_menu": True, "boot_menu_wait": 500}), ("reboot-timeout=0", {"boot_fail_wait": 0}), ("reboot-timeout=-1", {"boot_fail_wait": None})])
 def test_boot(text, settings):
     assert options.parse_arguments(["-boot", text]).settings == settings
 
 
-@pytest.mark.parametrize("text", ["x", "cc", "order=z", "menu=maybe", "foo=1", "order=", "", "menu"])
+@pytest.mark.parametrize("text", ["x", "cc", "order=z", "menu=maybe", "foo=1", "order=", "", "menu", "splash-time=-1", "splash-time=65536", "splash-time=", "reboot-timeout=x"])
 def test_nonsense_for_boot_is_one_clear_line(text):
     with pytest.raises(UserError) as error:
         options.parse_arguments(["-boot", text])

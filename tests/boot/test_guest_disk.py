@@ -1,0 +1,114 @@
+"""A Debian system on a disk, from its GRUB to power off: logged in to on the screen and on the serial line.
+
+The disk is what `sh tools/guest-disk.sh DIRECTORY` makes (some minutes, and the network); GUEST_DISK=DIRECTORY/disk.img names it.
+"""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from qemu_py.machine.drives import simple_drive
+from tests.boot.screens import keys, need_seabios
+from tests.machines import Capture
+
+DISK = os.environ.get("GUEST_DISK")
+LIMIT = 1200                            # seconds: a bound against a hang
+MS = 1_000_000
+PARTITION = 1 << 20
+KEYS = {" ": "spc", "\n": "ret", ">": "shift-dot", "/": "slash", "-": "minus", ".": "dot", ";": "semicolon"}
+
+
+class Line(Capture):
+    """A serial line's other end, which sends no faster than the port takes it."""
+
+    def __init__(self):
+        super().__init__()
+        self.pending = b""
+
+    def add_handlers(self, can_receive, receive, *rest):
+        self.can_receive, self.receive = can_receive, receive
+
+    def send(self, text):
+        self.pending += text.encode()
+        self.accept_input()
+
+    def accept_input(self):
+        while self.pending and (count := self.can_receive()) > 0:
+            data, self.pending = self.pending[:count], self.pending[count:]
+            self.receive(data)
+
+
+def typed(text):
+    return keys(*(KEYS.get(c, c) for c in text))
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A copy."""
+    if not DISK:
+        pytest.skip("GUEST_DISK does not name a disk image (tools/guest-disk.sh makes one)")
+    for program in ("e2fsck", "debugfs"):
+        if shutil.which(program, path=os.environ["PATH"] + ":/sbin:/usr/sbin") is None:
+            pytest.skip(f"{program} (Debian's package e2fsprogs) is not installed")
+    copy = tmp_path / "disk.img"
+    subprocess.run(["cp", "--sparse=always", DISK, copy], check=True)
+    return copy
+
+
+def file_system(disk):
+    """Its partition as a file of its own."""
+    path = disk.with_name("fs.img")
+    subprocess.run(["dd", f"if={disk}", f"of={path}", "bs=1M", "skip=1", "conv=sparse", "status=none"], check=True)
+    return path
+
+
+def tool(*command):
+    environment = os.environ | {"PATH": os.environ["PATH"] + ":/sbin:/usr/sbin"}
+    return subprocess.run([str(word) for word in command], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("bios", ["bios.bin", "seabios"])
+def test_debian_logs_in_writes_files_and_powers_off(make_machine, disk, bios):
+    need_seabios()
+    serial = Line()
+    machine = make_machine(bios=bios, ram_size=512 << 20, serials=[serial], drives=[simple_drive("-hda", str(disk), "ide", 0)])
+    def line(text):
+        return lambda _: serial.send(text + "\n")
+    steps = [("screen", "guest login:", typed("root\n")), ("screen", "Password:", typed("secret\n")),
+             ("screen", "root@guest:~#", typed("echo screen > screen.txt; echo do-ne\n")), ("screen", "do-ne\nroot@guest", None),
+             ("serial", "guest login:", line("root")), ("serial", "Password:", line("secret")),
+             ("serial", "root@guest:~#", line("dmesg > serial.txt; sync; echo wr''itten")), ("serial", "written", line("systemctl poweroff"))]
+    rt, at = machine.clocks.rt, 0
+    end = rt.get_ns() + LIMIT * 1000 * MS
+
+    def look():
+        nonlocal at
+        while steps:
+            where, text, action = steps[0]
+            if where == "screen":
+                found = text in "\n".join(line.rstrip() for line in machine.vga.screen_text() or [])
+            else:
+                found = serial.data.find(text.encode(), at) >= 0
+            if not found:
+                break
+            if where == "serial":
+                at = serial.data.find(text.encode(), at) + len(text)
+            steps.pop(0)
+            if action is not None:
+                action(machine)
+        serial.accept_input()
+        if rt.get_ns() > end:
+            machine.request_exit(9)
+        timer.mod_ns(rt.get_ns() + 100 * MS)
+    timer = rt.timer(look)
+    timer.mod_ns(0)
+    status = machine.run()
+    assert not steps, (steps[0][:2], machine.vga.screen_text(), bytes(serial.data[-1000:]))
+    assert status == 0, (machine.vga.screen_text(), bytes(serial.data[-1000:]))
+    machine.close()
+    image = file_system(disk)
+    check = tool("e2fsck", "-f", "-n", image)
+    assert check.returncode == 0, check.stdout
+    assert tool("debugfs", "-R", "cat /root/screen.txt", image).stdout == "screen\n"
+    assert "Linux version 6." in tool("debugfs", "-R", "cat /root/serial.txt", image).stdout
