@@ -65,4 +65,5 @@ cdef enum:
     T_bswap = 63
     T_xadd_m = 64
     T_cmpxchg_m = 65
-    T_string = 66
+    T_string_any = 66
+    T_string = 67

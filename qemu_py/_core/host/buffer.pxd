@@ -33,7 +33,6 @@ cdef struct HostBuffer:
     uint8_t *call
     uint8_t *call_cold
     uint8_t *group[2]           # [write]
-    uint8_t *norm_c
     uint8_t *load_flags
     uint8_t *probe[2][6]        # [write][probe_index(size)]
     uint8_t *fp_save            # fp_stubs.pxi

@@ -87,8 +87,8 @@ cdef void emit_cold(Gen *g) noexcept nogil:
     for i in range(g.ncold):
         c = &g.cold[i]
         aim(c.jump, a.p)
-        if c.kind == COLD_NORM:
-            call_to(a, g.h.norm_c)
+        if c.kind == COLD_CARRY:
+            call_to(a, g.h.load_flags)
             jmp_to(a, c.hot)
             continue
         if c.kind == COLD_GROUP:
@@ -229,7 +229,9 @@ cdef int gen_op(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     if id == T_leave:
         return t_leave(g, t)
     if id == T_string:
-        return t_string(g, t)
+        return t_string(g, op, t, True)
+    if id == T_string_any:
+        return t_string(g, op, t, False)
     if id == T_direction:
         return t_direction(g, t)
     if id == T_icount_head:
@@ -255,22 +257,36 @@ cdef int gen_op(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     return 1
 
 
-cdef void gen_call_op(Gen *g, IROp *op) noexcept nogil:
-    """A row without a template: the interpreter's function, called alone."""
+cdef inline bint has_template(int opc) noexcept nogil:
+    return TEMPLATES[opc].id != 0 or fp_template(opc).form != 0
+
+
+cdef void gen_call_ops(Gen *g) noexcept nogil:
+    """Op g.k, and those behind it that have no template: the interpreter's functions, which go on into one another."""
     cdef Asm *a = &g.a
-    cdef IROp *copy = <IROp *> g.h.data_ptr
+    cdef IROp *first = <IROp *> g.h.data_ptr
+    cdef IROp *copy = first
+    cdef uint32_t props
     flush_flags(g)
-    g.h.data_ptr += 2 * sizeof(IROp)
-    copy[0] = op[0]
-    copy.fn = g.info[op.opc].fn
-    memset(copy + 1, 0, sizeof(IROp))
-    copy[1].fn = op_return
-    copy[1].imm = <int64_t> <uintptr_t> g.tb
     if g.t0:
         st(a, 8, R11, R14, off(&E.t[0]))
         g.t0 = 0
     fp_left(g)
-    rip(a, 8, 0x8D, R8, copy, 0)
+    while True:
+        copy[0] = g.tb.ir[g.k]
+        copy.fn = g.info[copy.opc].fn
+        copy += 1
+        if g.k + 1 >= g.tb.nops or has_template(g.tb.ir[g.k + 1].opc):
+            break
+        props = g.info[g.tb.ir[g.k + 1].opc].props
+        if props & OPP_END:
+            break
+        g.k += 1
+    memset(copy, 0, sizeof(IROp))
+    copy.fn = op_return
+    g.h.data_ptr = <uint8_t *> (copy + 1)
+    rip(a, 8, 0x8D, R8, first, 0)
+    mov_ri64(a, R9, <uint64_t> <uintptr_t> g.tb)
     call_to(a, g.h.call)
     g.hv = 0
     g.cc = CC_UNKNOWN
@@ -289,7 +305,7 @@ cdef struct Undo:               # of an op whose template gave up
 
 cdef inline bint is_move(int id) noexcept nogil:
     """Leaves flags alone, and needs nothing but memory that it reads or writes once."""
-    return id in (T_ld, T_ldzx, T_ldsx, T_st, T_st_i, T_push_r, T_push_i, T_pop_r, T_leave, T_string)
+    return id in (T_ld, T_ldzx, T_ldsx, T_st, T_st_i, T_push_r, T_push_i, T_pop_r, T_leave, T_string, T_string_any)
 
 
 cdef void come_back(Gen *g, uint32_t ncold) noexcept nogil:
@@ -330,7 +346,7 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     cdef Gen *g = <Gen *> h.gen
     cdef Asm *a = &g.a
     cdef IROp *op
-    cdef uint32_t k, props
+    cdef uint32_t props
     cdef uint8_t *start
     if h.code_ptr + tb.nops * OP_BYTES + 4096 > h.code_end or h.data_ptr + tb.nops * 96 + 4096 > h.data_end:
         return False
@@ -350,21 +366,22 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     rip(a, 8, 0x8D, R8, start + h.delta + THUNK_SIZE, 0)
     jmp_to(a, h.enter)
     tb.tc_jmp[0] = tb.tc_jmp[1] = NULL
-    for k in range(tb.nops):
-        op = &tb.ir[k]
-        g.k = k
+    g.k = 0
+    while g.k < tb.nops:
+        op = &tb.ir[g.k]
         props = g.info[op.opc].props
         fp_before(g, props)
         begin_group(g)
-        if (TEMPLATES[op.opc].id or fp_template(op.opc).form) and gen_template(g, op, &TEMPLATES[op.opc]) == 0:
+        if has_template(op.opc) and gen_template(g, op, &TEMPLATES[op.opc]) == 0:
             pass_group(g, TEMPLATES)
-            continue
-        end_group(g)
-        if props & OPP_END:
-            flush_flags(g)
-            emit_bail(g, k, g.t0)
-            break
-        gen_call_op(g, op)
+        else:
+            end_group(g)
+            if props & OPP_END:
+                flush_flags(g)
+                emit_bail(g, g.k, g.t0)
+                break
+            gen_call_ops(g)
+        g.k += 1
     emit_cold(g)
     h.code_ptr = a.p
     tb.tc_size = <uint32_t> (a.p - start)

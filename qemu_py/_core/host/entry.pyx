@@ -5,9 +5,9 @@ R8-R10 are free. At a TB's head everything else of the CPU is in env, flags too,
 """
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
-from qemu_py._core.cpu cimport (CC_O, CC_OP_RES, CPUTLBEntry, FP_LIVE_MXCSR, FP_LIVE_X87, FP_LIVE_XMM, TARGET_PAGE_MASK,
+from qemu_py._core.cpu cimport (CC_O, CPUTLBEntry, FP_LIVE_MXCSR, FP_LIVE_X87, FP_LIVE_XMM, TARGET_PAGE_MASK,
                                 TBJmpCacheEntry)
-from qemu_py._core.flags cimport compute_all, compute_c
+from qemu_py._core.flags cimport compute_all
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
 from qemu_py._core.host.flagstate cimport emit_load_flags
@@ -123,12 +123,6 @@ cdef uintptr_t host_call_cold(CPUX86State *env, IROp *op) noexcept nogil:
     env.cold_op[0] = op[0]
     env.cold_op[1].fn = op_return
     return op_table()[op.opc].fn(env, &env.cold_op[0])
-
-
-cdef void host_norm_c(CPUX86State *env) noexcept nogil:
-    """CF to bit 0 of cc_src: the other flags are about to be replaced."""
-    env.cc_src = compute_c(env)
-    env.cc_op = CC_OP_RES
 
 
 cdef uint32_t host_flags(CPUX86State *env) noexcept nogil:
@@ -332,9 +326,8 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
             h.call_cold = a.p           # R8: an op, R9: tb
             spill_all(a, h)
         else:
-            h.call = a.p                # R8: a copy of an op; behind it op_return's, whose imm is the TB
+            h.call = a.p                # R8: copies of ops, and op_return's; R9: tb
             spill_all(a, h)
-            ld(a, 8, R9, R8, sizeof(IROp) + off(&op.imm))
         st(a, 8, R9, R14, off(&E.current_tb))
         mov_rr(a, 8, RDI, R14)
         mov_rr(a, 8, RSI, R8)
@@ -352,9 +345,6 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
         alu_ri(a, 8, X_ADD, RSP, 8)
         leave_frame(a)
         b1(a, 0xC3)
-    h.norm_c = a.p
-    emit_flag_call(a, h, <void *> host_norm_c)
-    b1(a, 0xC3)
     flags_by_c = a.p
     emit_flag_call(a, h, <void *> host_flags)
     mov_rr(a, 8, R9, RAX)

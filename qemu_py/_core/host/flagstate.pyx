@@ -288,9 +288,9 @@ cdef void want_carry(Gen *g) noexcept nogil:
         ld(a, 4, R9, R14, off(&E.cc_op))
         alu_ri(a, 4, X_SUB, R9, CC_OP_EFLAGS)
         alu_ri(a, 4, X_CMP, R9, CC_OP_C_IN_BIT0)
-        cold(g, jcc(a, 3), COLD_NORM)           # not below
-        g.cold[g.ncold - 1].hot = a.p
+        cold(g, jcc(a, 3), COLD_CARRY)          # not below
         bit_to_carry(a, 0)
+        g.cold[g.ncold - 1].hot = a.p
     elif kind >= CC_OP_EFLAGS and kind < CC_OP_LOGIC:
         bit_to_carry(a, 0)
     elif kind == CC_OP_LAHF:

@@ -55,7 +55,7 @@ cdef struct Pend:               # flags that env does not have yet
 cdef enum:                      # Cold.kind
     COLD_PROBE = 0
     COLD_BAIL = 1
-    COLD_NORM = 2
+    COLD_CARRY = 2
     COLD_GROUP = 3
     COLD_XMM = 16               # fp.pyx; what is not loaded yet
     COLD_MXCSR = 17

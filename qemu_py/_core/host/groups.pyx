@@ -71,7 +71,7 @@ cdef void effect_of(IROp *op, HostTemplate *t, int guest, Effect *e) noexcept no
         if guest == R_ESP or guest == R_EBP:
             e.kind = WRITES
         return
-    if id == T_string:
+    if id in (T_string, T_string_any):
         e.kind = WRITES
         return
     if id in (T_mul, T_div, T_convert, T_cmpxchg_m):
@@ -172,7 +172,7 @@ cdef void plan_groups(Gen *g, HostTemplate *templates) noexcept nogil:
     for k in range(g.tb.nops):
         op = &g.tb.ir[k]
         t = &templates[op.opc]
-        if t.id == 0 and fp_template(op.opc).form == 0 or t.id == T_string:
+        if t.id == 0 and fp_template(op.opc).form == 0 or t.id in (T_string, T_string_any):
             close(g, &now, &is_open)
             continue
         operand_of(g, op, t, &m)

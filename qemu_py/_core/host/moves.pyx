@@ -1,10 +1,12 @@
 """Templates of moves: registers, memory, the stack, single string elements. None of them changes flags."""
-from qemu_py._core.cpu cimport CPUX86State, HF_SS32, IROp
-from qemu_py._core.host.access cimport access, gen_ea, load_zx, mem, mem_imm, stack_any, stack_flat, stack_move
+from qemu_py._core.cpu cimport CPUX86State, HF_AC, HF_SS32, IROp, R_ES
+from qemu_py._core.host.access cimport (access, gen_check, gen_ea, load_zx, mem, mem_imm, segment, stack_any, stack_flat,
+                                         stack_move)
 from qemu_py._core.host.alu cimport put, source
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.flagstate cimport touch, want_condition
 from qemu_py._core.host.gen cimport *
+from qemu_py._core.ir.interp cimport EA_A16, EA_SEG_MASK, EA_SEG_SHIFT
 
 cdef CPUX86State *E = NULL
 
@@ -255,28 +257,47 @@ cdef int t_leave(Gen *g, HostTemplate *t) noexcept nogil:
 
 
 # ---------------------------------------------------------------- strings
-cdef int t_string(Gen *g, HostTemplate *t) noexcept nogil:
-    """MOVS, STOS, LODS of one element; flat 32-bit addresses."""
+cdef void string_operand(Gen *g, IROp *op, bint flat, int reg, int seg, int size, bint write) noexcept nogil:
+    if flat:
+        stack_flat(g, reg, 0, size, write)
+        return
+    rr(&g.a, 4, 0x0FB7 if op.d & EA_A16 else 0x8B, R8, reg)
+    segment(g, seg, size, write)
+    gen_check(g, size, write)
+
+
+cdef void advance(Gen *g, bint a16, int reg, int scale) noexcept nogil:
+    """R9: 1 or -1."""
+    touch(g, reg)
+    if a16:
+        rmx(&g.a, 4, 0x8D, R8, reg, R9, scale, 0)
+        mov_rr(&g.a, 2, reg, R8)
+    else:
+        rmx(&g.a, 4, 0x8D, reg, reg, R9, scale, 0)
+
+
+cdef int t_string(Gen *g, IROp *op, HostTemplate *t, bint flat) noexcept nogil:
+    """MOVS, STOS, LODS of one element; `flat`: with 32-bit addresses in flat segments."""
     cdef Asm *a = &g.a
     cdef int size = t.size
-    cdef int scale = log2_of(size)
+    cdef bint a16 = not flat and op.d & EA_A16 != 0
+    if not flat and g.tb.flags & HF_AC:
+        return 1
     if t.arg != STRING_STOS:
-        stack_flat(g, RSI, 0, size, False)
+        string_operand(g, op, flat, RSI, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, size, False)
         if t.arg == STRING_LODS:
             touch(g, RAX)
             mem(g, size, 0x8B if size != 1 else 0x8A, RAX)
         else:
             load_zx(g, size, R12)
     if t.arg != STRING_LODS:
-        stack_flat(g, RDI, 0, size, True)
+        string_operand(g, op, flat, RDI, R_ES, size, True)
         mem(g, size, 0x89 if size != 1 else 0x88, R12 if t.arg == STRING_MOVS else RAX)
     rm(a, 8, 0x63, R9, R14, off(&E.df))
     if t.arg != STRING_STOS:
-        touch(g, RSI)
-        rmx(a, 4, 0x8D, RSI, RSI, R9, scale, 0)
+        advance(g, a16, RSI, log2_of(size))
     if t.arg != STRING_LODS:
-        touch(g, RDI)
-        rmx(a, 4, 0x8D, RDI, RDI, R9, scale, 0)
+        advance(g, a16, RDI, log2_of(size))
     return 0
 
 
