@@ -232,6 +232,8 @@ cdef struct IOTLBEntry:         # cold half of a CPUTLBEntry, same index
     uint64_t ram_addr           # page in the RAMList's space; RAM_ADDR_INVALID for I/O
     uint32_t slot               # I/O slot (dispatch.pyx)
     uint32_t kind               # PHYS_*
+    uint32_t global_epoch       # env.global_epoch when this was found to be a global page, else 0
+    uint32_t no_site            # host code may not remember it (epochs.pxd)
 
 # ---------------------------------------------------------------- physical map (dispatch.pyx)
 cdef enum:
@@ -358,7 +360,7 @@ cdef enum:                      # TBContext.exit_count
 
 cdef struct TBJmpCacheEntry:
     TranslationBlock *tb
-    uint64_t epoch              # env.tlb_epoch when the entry was verified
+    uint64_t epoch              # env.code_epoch when the entry was verified
 
 cdef struct TBContext:          # owner: tb.pyx; shared by all CPUs of a machine
     TranslationBlock **tb_phys_hash     # [CODE_GEN_PHYS_HASH_SIZE]
@@ -588,7 +590,14 @@ cdef struct CPUX86State:
     uint32_t guest_bp_count     # instruction breakpoints that DR7 enables
 
     # ---- for host code: its own caches of translations hold while this does not change (bits 40-63)
-    uint64_t site_epoch
+    uint64_t site_epoch         # the three epochs of the mode that the CPU is in (epochs.pxd), ...
+    uint64_t code_epoch
+    uint64_t site_epochs[2]     # ... and of both
+    uint64_t link_epochs[2]
+    uint64_t code_epochs[2]
+    uint64_t global_low         # no global page is below this address
+    uint32_t global_epoch       # changes when global pages are flushed too
+    uint32_t kernel_global      # the kernel's code is in global pages
     void *host_jmp_cache        # [HOST_JMP_CACHE_SIZE] of HostJmpEntry
     uint64_t cc_scratch         # flags on their way to the host's
     IROp cold_op[2]             # an op that host code has the interpreter do, and the way back

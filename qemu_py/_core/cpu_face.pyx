@@ -16,6 +16,7 @@ from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
 from qemu_py._core.host.codegen cimport host_attach, host_detach
 from qemu_py._core.ir.dump cimport trace_reset
 from qemu_py._core.softmmu cimport cpu_get_phys_page_debug, tlb_flush
+from qemu_py._core.epochs cimport start_epochs
 from qemu_py._core.tb cimport tb_context_free, tb_context_new, tb_flush, tb_flush_jmp_cache, tb_run_work, this_thread
 from qemu_py._core.x86.control cimport cpu_x86_set_cr
 from qemu_py._core.x86.cpu_models cimport cpu_x86_register
@@ -113,10 +114,8 @@ cdef class VCPU:
         self.env.owner = <void *> self
         self.env.cpu_index = index
         self.env.apic_id = index
-        # Blocks are shared, and so are the links between them: a link to another page that one CPU
-        # has made must not look valid to another, whose mappings differ.
-        self.env.link_epoch = <uint64_t> index << 48
-        self.env.site_epoch = <uint64_t> index << 61
+        self.env.global_epoch = 1
+        start_epochs(self.env)
         self.env.exception_index = EXCP_NONE
         self.env.old_exception = EXCP_NONE
         memset(self.env.tlb, 0xFF, sizeof(self.env.tlb))

@@ -9,6 +9,8 @@ from qemu_py._core.cpu cimport AddressSpaceDispatch, CPUX86State, CODE_DIRTY_FLA
 
 # Drop every TLB entry of one CPU in O(1): the epoch in the tags moves on.
 cdef void tlb_flush_env(CPUX86State *env) noexcept nogil
+# The same but for global pages.
+cdef void tlb_flush_not_global(CPUX86State *env) noexcept nogil
 # The same for all CPUs of a map.
 cdef void tlb_flush_all(AddressSpaceDispatch *d) noexcept nogil
 # Host code's own caches of translations, of every CPU of the map, no longer hold.

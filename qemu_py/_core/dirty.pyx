@@ -7,7 +7,7 @@ a superset: an entry that has been replaced or flushed meanwhile is recognised a
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
-from qemu_py._core.site_epoch cimport next_site_epoch
+from qemu_py._core.epochs cimport forget_mappings, forget_sites
 from qemu_py._core.cpu cimport (
     AddressSpaceDispatch, CPUX86State, CPUTLBEntry, IOTLBEntry, ALL_DIRTY_FLAGS, CODE_DIRTY_FLAG,
     CPU_TLB_BITS, CPU_TLB_SIZE, NB_MMU_MODES, TARGET_PAGE_MASK, TB_JMP_CACHE_SIZE, TBJmpCacheEntry,
@@ -18,7 +18,7 @@ cdef enum:
 cdef uint32_t HINT_MANY = 0xFFFFFFFFU
 
 
-cdef void tlb_flush_env(CPUX86State *env) noexcept nogil:
+cdef void next_tlb_epoch(CPUX86State *env) noexcept nogil:
     cdef uint64_t epoch = env.tlb_epoch + (<uint64_t> 1 << 48)
     if epoch >> 48 == 0:
         # The 16 bits wrapped: tags of the first round would come alive again.
@@ -27,11 +27,24 @@ cdef void tlb_flush_env(CPUX86State *env) noexcept nogil:
             memset(env.tb_jmp_cache, 0, TB_JMP_CACHE_SIZE * sizeof(TBJmpCacheEntry))
         epoch = <uint64_t> 1 << 48
     env.tlb_epoch = epoch
-    next_site_epoch(env)
-    env.link_epoch += 1
     env.tlb_flush_count += 1
+
+
+cdef void tlb_flush_env(CPUX86State *env) noexcept nogil:
+    next_tlb_epoch(env)
+    env.global_epoch += 1
+    if env.global_epoch == 0:           # of the first round may be alive
+        memset(&env.tlb[0][0], 0xFF, sizeof(env.tlb))
+        env.global_epoch = 1
+    env.global_low = ~<uint64_t> 0
     env.large_page_addr = ~<uint64_t> 0
     env.large_page_mask = 0
+    forget_mappings(env, True)
+
+
+cdef void tlb_flush_not_global(CPUX86State *env) noexcept nogil:
+    next_tlb_epoch(env)
+    forget_mappings(env, not env.kernel_global)
 
 
 cdef void site_flush_all(AddressSpaceDispatch *d) noexcept nogil:
@@ -39,7 +52,7 @@ cdef void site_flush_all(AddressSpaceDispatch *d) noexcept nogil:
     if d.tbx != NULL:
         env = d.tbx.first_cpu
         while env != NULL:
-            next_site_epoch(env)
+            forget_sites(env)
             env.exit_request = 1
             env = env.next_cpu
 

@@ -4,7 +4,7 @@ from qemu_py._core.cpu cimport *
 from qemu_py._core.dispatch cimport CPU_LOG_EXEC, CPU_LOG_TB_CPU, CPU_LOG_TB_IN_ASM, CPU_LOG_TB_OP, cpu_get_pic_interrupt
 from qemu_py._core.ir.dump cimport trace_exec, trace_translated
 from qemu_py._core.ir.interp cimport TB_EXIT, TB_EXIT_FAULT
-from qemu_py._core.site_epoch cimport restart_site_epoch, site_epoch_worn
+from qemu_py._core.epochs cimport site_epoch_worn, start_site_epochs
 from qemu_py._core.tb cimport tb_add_jump, tb_find_fast, tb_flush, tb_free, tb_gen_code, tb_run_work
 from qemu_py._core.x86.debug cimport check_hw_watchpoints, raise_single_step
 from qemu_py._core.x86.interrupt cimport do_interrupt, do_pending_exception
@@ -148,7 +148,7 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
             next_tb = TB_EXIT
         if site_epoch_worn(env):
             tb_flush(tbx, env.dispatch)
-            restart_site_epoch(env)
+            start_site_epochs(env)
             next_tb = TB_EXIT
         if env.stop_request:
             env.stop_request = 0

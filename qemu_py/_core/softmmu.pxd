@@ -11,7 +11,7 @@ return value: the exception is then pending in env and the caller must leave wit
 Never pass the address of a local to `out` in an interpreter op: it would end tail calls.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
-from qemu_py._core.cpu cimport (CPUX86State, CPUTLBEntry, CPU_TLB_SIZE, TARGET_PAGE_MASK,
+from qemu_py._core.cpu cimport (CPUX86State, CPUTLBEntry, CPU_TLB_SIZE, TranslationBlock, TARGET_PAGE_MASK,
                                 TARGET_PAGE_BITS, MMU_KERNEL_IDX)
 
 # access kinds of tlb_fill and friends; also bits of the #PF error code's W and I/D
@@ -43,6 +43,10 @@ cdef uint8_t *tlb_vaddr_to_host(CPUX86State *env, uint64_t va, int access, int m
 # True: page fault pending (error_code, CR2 set). False: the TLB entry for va is valid.
 cdef int tlb_fill(CPUX86State *env, uint64_t va, int access, int mmu_idx) noexcept nogil
 cdef void tlb_flush(CPUX86State *env) noexcept nogil
+# For a load of CR3: all but global pages.
+cdef void tlb_flush_cr3(CPUX86State *env) noexcept nogil
+# Are the TB's pages still where it was translated from? False: not known.
+cdef bint tb_still_mapped(CPUX86State *env, TranslationBlock *tb) noexcept nogil
 cdef void tlb_flush_page(CPUX86State *env, uint64_t va) noexcept nogil
 # Page of `va` as RAM offset for translation; RAM_ADDR_INVALID: code outside RAM (fetch by
 # code_fetch8); *fault set: page fault pending. *host: host address of the page, or NULL.

@@ -8,8 +8,8 @@ slot (io_readl ...); RAM whose writes must be seen (notdirty_mem_writel ...); a 
 crosses a page is all or nothing: both pages are translated, and code on both is dealt with, before a
 byte moves.
 
-tlb_flush is one addition: tags carry an epoch. Global pages (CR4.PGE) are flushed with the rest,
-which the SDM allows at any time. An INVLPG inside the range that 2 and 4 MiB pages are known to cover
+tlb_flush is one addition: tags carry an epoch. Global pages (CR4.PGE) outlive a load of CR3: an entry with an old epoch
+that is known to be global is taken into the new one when it is wanted (tlb_revive). An INVLPG inside the range that 2 and 4 MiB pages are known to cover
 flushes everything, since each is held as many 4 KiB entries.
 
 Not modelled: PCIDs, SMEP and SMAP, protection keys, memory types (everything is write-back), the
@@ -19,14 +19,14 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, memset
 
-from qemu_py._core.site_epoch cimport next_site_epoch
+from qemu_py._core.epochs cimport forget_pages
 from qemu_py._core.cpu cimport (
     ALL_DIRTY_FLAGS, AddressSpaceDispatch, BP_CPU, BP_MEM_READ, BP_MEM_WRITE, CODE_DIRTY_FLAG, CPUF_NX,
-    CPUF_PAE, CPUF_PSE36, CPUWatchpoint, CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, EXCP0E_PAGE, EXCP_UNMAPPED,
-    HF_LMA, IOTLBEntry, MMU_USER_IDX, NB_MMU_MODES, PHYS_IO, PHYS_RAM, PHYS_ROM, PHYS_SUBPAGE,
+    CPUF_PAE, CPUF_PSE36, CPUWatchpoint, CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, EXCP0E_PAGE, EXCP_UNMAPPED,
+    HF_LMA, IOTLBEntry, MMU_KERNEL_IDX, MMU_USER_IDX, NB_MMU_MODES, PHYS_IO, PHYS_RAM, PHYS_ROM, PHYS_SUBPAGE,
     PHYS_UNASSIGNED, PhysPageDesc, RAM_ADDR_INVALID, TARGET_PAGE_SIZE, TLB_FLAGS, TLB_INVALID, TLB_MMIO,
     TLB_NOTDIRTY, TLB_WATCH)
-from qemu_py._core.dirty cimport mark_written, page_has_code, tlb_flush_all, tlb_flush_env, tlb_note_writable
+from qemu_py._core.dirty cimport mark_written, page_has_code, tlb_flush_all, tlb_flush_env, tlb_flush_not_global, tlb_note_writable
 from qemu_py._core.dispatch cimport (
     CPU_LOG_MMU, PhysMap, core_log, io_read, io_write, phys_page_find, qemu_loglevel)
 from qemu_py._core.physmem cimport device_read, device_write, ld_phys, ram_of, ram_stored, st_phys
@@ -40,6 +40,8 @@ cdef extern from *:
     uint64_t NO_TAG "QP_NO_TAG"
     uint64_t UNMAPPED "QP_UNMAPPED"
 
+cdef uint64_t TLB_EPOCH_MASK = <uint64_t> 0xFFFF << 48
+
 # Bits of paging-structure entries, SDM vol. 3, tables 4-4 to 4-6 and 4-8 to 4-11
 cdef enum:
     PG_P = 1 << 0
@@ -48,6 +50,7 @@ cdef enum:
     PG_A = 1 << 5
     PG_D = 1 << 6
     PG_PS = 1 << 7
+    PG_G = 1 << 8
 
 # #PF error code, SDM vol. 3, figure 4-12
 cdef enum:
@@ -70,6 +73,7 @@ cdef enum:
     PROT_READ = 1
     PROT_WRITE = 2
     PROT_EXEC = 4
+    PROT_GLOBAL = 16
     PROT_DIRTY = 8              # D is set (or there is none): a write needs no walk
 
 
@@ -202,6 +206,8 @@ cdef int page_walk(CPUX86State *env, uint64_t va, int access, int mmu_idx, bint 
         pte_set(env, pte_addr, pte, pte_host, pte_ram)
     if pte & PG_D:
         t.prot |= PROT_DIRTY
+    if pte & PG_G and env.cr[4] & CR4_PGE:
+        t.prot |= PROT_GLOBAL
     return -1
 
 
@@ -244,6 +250,12 @@ cdef void tlb_set_page(CPUX86State *env, uint64_t va, Translation *t, int mmu_id
         tlb_add_large_page(env, va, t.large)
     io.phys = t.phys
     io.kind = kind
+    io.global_epoch = 0
+    if t.prot & PROT_GLOBAL:
+        io.global_epoch = env.global_epoch
+        if page < env.global_low:
+            env.global_low = page
+    io.no_site = mmu_idx == MMU_KERNEL_IDX and env.kernel_global and not t.prot & PROT_GLOBAL
     io.slot = p.slot if p != NULL else 0
     if kind == PHYS_RAM:
         io.ram_addr = p.ram_addr
@@ -276,9 +288,51 @@ cdef void tlb_set_page(CPUX86State *env, uint64_t va, Translation *t, int mmu_id
         tlb_note_writable(env, p.ram_addr, mmu_idx, index)
 
 
+cdef bint tlb_revive(CPUX86State *env, uint64_t va, int access, int mmu_idx) noexcept nogil:
+    """The entry is from before a load of CR3, its page is global, and it allows the access: it holds still."""
+    cdef uint32_t index = (va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1)
+    cdef CPUTLBEntry *e = &env.tlb[mmu_idx][index]
+    cdef IOTLBEntry *io = &env.iotlb[mmu_idx][index]
+    cdef uint64_t tag = (va & TARGET_PAGE_MASK) | env.tlb_epoch
+    cdef uint64_t wanted = (e.addr_write if access == ACCESS_WRITE else e.addr_code if access == ACCESS_CODE else e.addr_read)
+    if (io.global_epoch != env.global_epoch or wanted == NO_TAG or env.nb_watchpoints
+            or (wanted ^ tag) & ~TLB_EPOCH_MASK & TARGET_PAGE_MASK):
+        return False
+    e.addr_read = tag | (e.addr_read & TLB_FLAGS)
+    if e.addr_code != NO_TAG:
+        e.addr_code = tag | (e.addr_code & TLB_FLAGS)
+    if e.addr_write != NO_TAG:
+        e.addr_write = tag | (e.addr_write & TLB_FLAGS & ~<uint64_t> TLB_NOTDIRTY)
+        if io.kind == PHYS_RAM:
+            if env.dispatch.phys_dirty[io.ram_addr >> 12] != ALL_DIRTY_FLAGS:
+                e.addr_write |= TLB_NOTDIRTY
+            else:
+                tlb_note_writable(env, io.ram_addr, mmu_idx, index)
+    return True
+
+
+cdef bint code_page_is(CPUX86State *env, uint64_t va, uint64_t ram_addr) noexcept nogil:
+    """Is that RAM page at va, as far as the TLB knows?"""
+    cdef uint32_t index = (va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1)
+    cdef int mode = env.mmu_idx
+    if env.tlb[mode][index].addr_code != ((va & TARGET_PAGE_MASK) | env.tlb_epoch):
+        if not tlb_revive(env, va, ACCESS_CODE, mode) or env.tlb[mode][index].addr_code & TLB_FLAGS:
+            return False
+    return env.iotlb[mode][index].ram_addr == ram_addr and not env.iotlb[mode][index].no_site
+
+
+cdef bint tb_still_mapped(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
+    return code_page_is(env, tb.pc, tb.page_addr[0]) and (
+        tb.page_addr[1] == RAM_ADDR_INVALID
+        or code_page_is(env, <uint32_t> ((tb.pc & TARGET_PAGE_MASK) + TARGET_PAGE_SIZE), tb.page_addr[1]))
+
+
 cdef int tlb_fill(CPUX86State *env, uint64_t va, int access, int mmu_idx) noexcept nogil:
     cdef Translation t
-    cdef int error = page_walk(env, va, access, mmu_idx, False, &t)
+    cdef int error
+    if tlb_revive(env, va, access, mmu_idx):
+        return 0
+    error = page_walk(env, va, access, mmu_idx, False, &t)
     env.tlb_fill_count += 1
     if error >= 0:
         env.cr[2] = va
@@ -310,9 +364,17 @@ cdef void tlb_flush(CPUX86State *env) noexcept nogil:
     tlb_flush_env(env)
 
 
+cdef void tlb_flush_cr3(CPUX86State *env) noexcept nogil:
+    if env.cr[4] & CR4_PGE:
+        tlb_flush_not_global(env)
+    else:
+        tlb_flush_env(env)
+
+
 cdef void tlb_flush_page(CPUX86State *env, uint64_t va) noexcept nogil:
     cdef uint32_t index = (va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1)
-    cdef uint64_t tag = (va & TARGET_PAGE_MASK) | env.tlb_epoch
+    cdef uint64_t page = va & TARGET_PAGE_MASK & ~TLB_EPOCH_MASK        # of any epoch: it may be revived
+    cdef uint64_t of = TARGET_PAGE_MASK & ~TLB_EPOCH_MASK
     cdef CPUTLBEntry *e
     cdef int mode
     if env.large_page_mask and (va & env.large_page_mask) == env.large_page_addr:
@@ -320,13 +382,11 @@ cdef void tlb_flush_page(CPUX86State *env, uint64_t va) noexcept nogil:
         return
     for mode in range(NB_MMU_MODES):
         e = &env.tlb[mode][index]
-        if ((e.addr_read & ~<uint64_t> TLB_FLAGS) == tag or (e.addr_write & ~<uint64_t> TLB_FLAGS) == tag
-                or (e.addr_code & ~<uint64_t> TLB_FLAGS) == tag):
+        if e.addr_read & of == page or e.addr_write & of == page or e.addr_code & of == page:
             e.addr_read = NO_TAG
             e.addr_write = NO_TAG
             e.addr_code = NO_TAG
-    env.link_epoch += 1
-    next_site_epoch(env)
+    forget_pages(env, not env.kernel_global or page >= env.global_low)
     if env.tbx != NULL and env.tbx.flush_jmp_cache != NULL:
         env.tbx.flush_jmp_cache(env, va)
 
@@ -700,6 +760,8 @@ cdef uint8_t *tlb_vaddr_to_host(CPUX86State *env, uint64_t va, int access, int m
         if (tag[0] & ~<uint64_t> TLB_FLAGS) == want:
             return NULL
         env.tlb_fill_count += 1
+        if tlb_revive(env, va, access, mmu_idx) and tag[0] == want:
+            return <uint8_t *> <uintptr_t> (e.addend + va)
         # The walk raises nothing, but setting A (and D, for a write) is right: the caller accesses.
         if page_walk(env, va, access, mmu_idx, False, &t) >= 0:
             return NULL

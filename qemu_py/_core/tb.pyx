@@ -16,7 +16,7 @@ from libc.stdint cimport uint8_t, uint16_t, int32_t
 from qemu_py._core.cpu cimport *
 from qemu_py._core.dirty cimport tlb_protect_code, tlb_unprotect_code
 from qemu_py._core.ir.verify cimport check_tb
-from qemu_py._core.softmmu cimport get_page_addr_code
+from qemu_py._core.softmmu cimport get_page_addr_code, tb_still_mapped, tlb_flush
 from qemu_py._core.x86.translate cimport gen_intermediate_code
 
 
@@ -82,6 +82,9 @@ cdef TranslationBlock *tb_find_slow(CPUX86State *env, uint64_t pc, uint64_t cs_b
     phys_page1 = get_page_addr_code(env, pc, &host, &fault)
     if fault:
         return NULL
+    if env.kernel_global and env.mmu_idx == MMU_KERNEL_IDX and env.iotlb[MMU_KERNEL_IDX][(pc >> 12) & 1023].no_site:
+        env.kernel_global = 0           # the kernel's code is not in global pages, after all
+        tlb_flush(env)
     if phys_page1 != RAM_ADDR_INVALID:
         h = tb_phys_hash_func(phys_page1 + (pc & (TARGET_PAGE_SIZE - 1)))
         link = &tbx.tb_phys_hash[h]
@@ -110,7 +113,7 @@ cdef TranslationBlock *tb_find_slow(CPUX86State *env, uint64_t pc, uint64_t cs_b
     if tb != NULL and not tb.cflags & CF_NOCACHE and not flags & HF_ONE_INSN:
         h = tb_jmp_cache_hash_func(pc)
         env.tb_jmp_cache[h].tb = tb
-        env.tb_jmp_cache[h].epoch = env.tlb_epoch
+        env.tb_jmp_cache[h].epoch = env.code_epoch
     return tb
 
 
@@ -120,7 +123,8 @@ cdef TranslationBlock *tb_find_fast(CPUX86State *env) noexcept nogil:
     cdef TBJmpCacheEntry *e = &env.tb_jmp_cache[tb_jmp_cache_hash_func(pc)]
     cdef TranslationBlock *tb = e.tb
     if (tb != NULL and tb.pc == pc and tb.cs_base == env.cs_key and tb.flags == env.hflags
-            and e.epoch == env.tlb_epoch):
+            and (e.epoch == env.code_epoch or tb_still_mapped(env, tb))):
+        e.epoch = env.code_epoch
         return tb
     return tb_find_slow(env, pc, env.cs_key, env.hflags)
 

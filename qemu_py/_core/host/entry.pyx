@@ -8,12 +8,13 @@ from libc.string cimport memcpy
 from qemu_py._core.cpu cimport (CC_O, CPUTLBEntry, FP_LIVE_MXCSR, FP_LIVE_X87, FP_LIVE_XMM, TARGET_PAGE_MASK,
                                 TBJmpCacheEntry)
 from qemu_py._core.flags cimport compute_all
+from qemu_py._core.host.access cimport NO_SITE
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
 from qemu_py._core.host.flagstate cimport emit_load_flags
 from qemu_py._core.ir.interp cimport TB_EXIT, goto_tb
 from qemu_py._core.ir.table cimport op_table
-from qemu_py._core.softmmu cimport ACCESS_READ, ACCESS_WRITE, tlb_vaddr_to_host
+from qemu_py._core.softmmu cimport ACCESS_READ, ACCESS_WRITE, tb_still_mapped, tlb_vaddr_to_host
 from qemu_py._core.tb cimport tb_jmp_cache_hash_func
 from qemu_py._core.x86.fp_live cimport x87_image, x87_leave
 from qemu_py._core.x86.fpu cimport FPUC_MASKS
@@ -43,7 +44,8 @@ cdef uintptr_t host_lookup(CPUX86State *env) noexcept nogil:
     cdef TranslationBlock *to = e.tb
     cdef HostJmpEntry *j
     if (to != NULL and to.pc == pc and to.flags == env.hflags and to.cs_base == env.cs_key
-            and e.epoch == env.tlb_epoch and env.exit_request == 0):
+            and env.exit_request == 0 and (e.epoch == env.code_epoch or tb_still_mapped(env, to))):
+        e.epoch = env.code_epoch
         if to.tc_ptr != NULL:
             j = &(<HostJmpEntry *> env.host_jmp_cache)[pc & (HOST_JMP_CACHE_SIZE - 1)]
             j.key = pc + env.site_epoch
@@ -86,7 +88,7 @@ cdef int host_fill(CPUX86State *env, uint32_t va, uint32_t size, uint32_t write)
     return FILL_BOUNCED
 
 
-cdef int page_addend(CPUX86State *env, uint32_t va, uint32_t write, uint64_t *addend) noexcept nogil:
+cdef int page_addend(CPUX86State *env, uint32_t va, uint32_t write, uint64_t *addend, uint32_t *no_site) noexcept nogil:
     """Of RAM that may be accessed at once; a page that is to be written must be in the TLB, for a walk would set D."""
     cdef CPUTLBEntry *e = &env.tlb_cur[(va >> 12) & 1023]
     if write:
@@ -95,6 +97,7 @@ cdef int page_addend(CPUX86State *env, uint32_t va, uint32_t write, uint64_t *ad
     elif tlb_vaddr_to_host(env, va, ACCESS_READ, env.mmu_idx) == NULL:
         return 0
     addend[0] = e.addend
+    no_site[0] |= env.iotlb[env.mmu_idx][(va >> 12) & 1023].no_site
     return 1
 
 
@@ -105,9 +108,10 @@ cdef int host_group(CPUX86State *env, uint32_t va, uint32_t span, uint32_t write
     cdef uint32_t first = va & ~<uint32_t> 0xFFF
     cdef uint32_t last = (va + span - 1) & ~<uint32_t> 0xFFF
     cdef uint64_t low = 0, high_ = 0
-    if (va + span - 1 >= va and page_addend(env, va, write, &low)
-            and (first == last or page_addend(env, last, write, &high_) and low == high_)):
-        site[0] = first + env.site_epoch
+    cdef uint32_t no_site = 0
+    if (va + span - 1 >= va and page_addend(env, va, write, &low, &no_site)
+            and (first == last or page_addend(env, last, write, &high_, &no_site) and low == high_)):
+        site[0] = NO_SITE if no_site else first + env.site_epoch
         site[1] = low
         site[2] = last - first + 0x1000 - span + 1
         env.bounce_addend = low
@@ -172,6 +176,7 @@ cdef uint8_t *emit_probe(Asm *a, HostBuffer *h, int size, bint write) noexcept n
     cdef uint8_t *miss
     cdef uint8_t *retry
     cdef uint8_t *bounced
+    cdef uint8_t *skip
     cdef CPUTLBEntry *entry = NULL
     push(a, R11)
     mov_rr(a, 4, R10, R8)
@@ -190,12 +195,15 @@ cdef uint8_t *emit_probe(Asm *a, HostBuffer *h, int size, bint write) noexcept n
     rm(a, 8, 0x03, R10, R14, off(&E.tlb_cur))
     rm(a, 8, 0x3B, R11, R10, off(&entry.addr_write) if write else off(&entry.addr_read))
     miss = jcc(a, CC_NE)
+    alu_mi(a, 4, X_CMP, R10, NO_REG, off(&E.iotlb[0][0].no_site) - off(&E.tlb[0][0]), 0)
+    ld(a, 8, R10, R10, off(&entry.addend))
+    skip = jcc(a, CC_NE)
     mov_rr(a, 4, R11, R8)
     alu_ri(a, 4, X_AND, R11, -4096)
     rr(a, 8, 0x03, R11, R13)
     st(a, 8, R11, R9, 0)
-    ld(a, 8, R10, R10, off(&entry.addend))
     st(a, 8, R10, R9, 8)
+    aim(skip, a.p)
     pop(a, R11)
     rr(a, 4, 0x3B, RAX, RAX)
     b1(a, 0xC3)

@@ -12,6 +12,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, u
 from qemu_py._core.cpu cimport (CPUX86State, IROp, TranslationBlock, TBJmpCacheEntry, HF_AC, HF_CS64,
                                 SegmentCache, R_SS, R_CS, EXCP11_ALGN)
 from qemu_py._core.x86.state cimport raise_exception_err, segment_fault, segment_check
+from qemu_py._core.softmmu cimport tb_still_mapped
 from qemu_py._core.tb cimport tb_jmp_cache_hash_func
 
 cdef enum:
@@ -101,7 +102,8 @@ cdef inline uintptr_t goto_tb(CPUX86State *env, int n) noexcept nogil:
     cdef TranslationBlock *tb = env.current_tb
     cdef TranslationBlock *to = tb.jmp_dest[n]
     if to != NULL and env.exit_request == 0 and (
-            tb.jmp_xpage[n] == 0 or tb.jmp_epoch[n] == env.link_epoch):
+            tb.jmp_xpage[n] == 0 or tb.jmp_epoch[n] == env.link_epoch or tb_still_mapped(env, to)):
+        tb.jmp_epoch[n] = env.link_epoch
         env.current_tb = to
         return to.ir.fn(env, to.ir)
     env.eip = tb.jmp_eip[n]
@@ -113,7 +115,8 @@ cdef inline uintptr_t lookup_tb_ptr(CPUX86State *env) noexcept nogil:
     cdef TBJmpCacheEntry *e = &env.tb_jmp_cache[tb_jmp_cache_hash_func(pc)]
     cdef TranslationBlock *to = e.tb
     if (to != NULL and to.pc == pc and to.flags == env.hflags and to.cs_base == env.cs_key
-            and e.epoch == env.tlb_epoch and env.exit_request == 0):
+            and env.exit_request == 0 and (e.epoch == env.code_epoch or tb_still_mapped(env, to))):
+        e.epoch = env.code_epoch
         env.current_tb = to
         return to.ir.fn(env, to.ir)
     return TB_EXIT

@@ -9,7 +9,7 @@ from qemu_py._core.cpu cimport (
     CR4_PAE, CR4_MCE, CR4_PGE, CR4_PCE, CR4_OSFXSR, CR4_OSXMMEXCPT, CPUF_VME, CPUF_TSC, CPUF_DE, CPUF_PSE,
     CPUF_PAE, CPUF_MCE, CPUF_PGE, CPUF_686, CPUF_FXSR, CPUF_SSE, EXCP0D_GPF)
 from qemu_py._core.physmem cimport ld_phys
-from qemu_py._core.softmmu cimport tlb_flush
+from qemu_py._core.softmmu cimport tlb_flush, tlb_flush_cr3
 from qemu_py._core.x86.state cimport raise_exception_err, update_hflags
 
 cdef extern from *:
@@ -84,7 +84,7 @@ cdef int cpu_x86_update_cr3(CPUX86State *env, uint32_t value) noexcept nogil:
         return 1
     env.cr[3] = value
     if env.cr[0] & CR0_PG:
-        tlb_flush(env)
+        tlb_flush_cr3(env)
     return 0
 
 
@@ -97,6 +97,7 @@ cdef int cpu_x86_update_cr4(CPUX86State *env, uint32_t value) noexcept nogil:
         return 1
     env.cr[4] = value
     if changed & (CR4_PAE | CR4_PGE | CR4_PSE):
+        env.kernel_global = value & CR4_PGE != 0
         tlb_flush(env)
     update_hflags(env)
     return 0
@@ -109,5 +110,6 @@ cdef void cpu_x86_set_cr(CPUX86State *env, uint32_t cr0, uint32_t cr3, uint32_t 
     # What was valid when it was saved is not refused now.
     if cr0 & CR0_PG and cr4 & CR4_PAE and load_pdptes(env, cr3):
         env.exception_index = -1
+    env.kernel_global = cr4 & CR4_PGE != 0
     tlb_flush(env)
     update_hflags(env)

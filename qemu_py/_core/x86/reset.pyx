@@ -60,6 +60,7 @@ cdef void reset_basic(CPUX86State *env, uint32_t cr0) noexcept nogil:
     env.watchpoint_flags = 0
     env.watchpoint_hit = 0
     env.hflags &= ~<uint32_t> (HF_CPL_MASK | HF_SMM | HF_INHIBIT_IRQ)
+    env.kernel_global = 0
     tlb_flush(env)
     update_hflags(env)
 

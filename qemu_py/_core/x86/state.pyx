@@ -4,6 +4,7 @@ Source: SDM vol. 3, 2.1 (modes), 3.4.3 (hidden parts of segment registers), 3.5 
 (limits). Not modelled: long mode.
 """
 from libc.stdint cimport uint32_t, uint64_t
+from qemu_py._core.epochs cimport use_epochs
 from qemu_py._core.cpu cimport (
     CPUX86State, SegmentCache, R_CS, R_SS, R_DS, R_ES, CR0_PE, CR0_MP, CR0_EM, CR0_TS, CR0_AM,
     CR4_OSFXSR, TF_MASK, RF_MASK, VM_MASK, AC_MASK, DESC_S, DESC_CS, DESC_R, DESC_W, DESC_E, DESC_B, DESC_P,
@@ -54,6 +55,7 @@ cdef void update_hflags(CPUX86State *env) noexcept nogil:
     env.hflags = h
     env.mmu_idx = MMU_USER_IDX if (h & HF_CPL_MASK) == 3 else MMU_KERNEL_IDX
     env.tlb_cur = &env.tlb[env.mmu_idx][0]
+    use_epochs(env)
     env.cs_key = env.segs[R_CS].base | (<uint64_t> env.segs[R_CS].limit << 32)
 
 
