@@ -32,8 +32,8 @@ pcir:   db "PCIR"
         db 0, 80h                       ; for PC-AT compatibles; the last image
         dw 0
 
-section .fonts align=1                  ; pc-bios/vgabios/font.py; where the stand-in of the package finds them:
-font16: incbin "font16.bin"             ; behind the header, first the one of 16 lines
+section .fonts align=1                  ; made by font.py
+font16: incbin "font16.bin"
 font14: incbin "font14.bin"
 font8:  incbin "font8.bin"
 

@@ -12,6 +12,7 @@ LOW = "\0☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑�
 CHARACTERS = LOW + bytes(range(32, 256)).decode("cp437").replace("\x7f", "⌂")
 COLUMNS = (0, 1, 2, 4, 5)               # of a stroke's points in a tall font; thickening adds a sixth
 LINES = {14: (1, 3, 4, 6, 7, 8, 10, 12), 16: (2, 4, 5, 7, 8, 10, 11, 13)}
+LOWERED = {14: (4, 5, 6, 7, 8, 9, 10, 12), 16: (5, 6, 7, 8, 9, 10, 11, 13)}     # a capital's, below an accent
 ACCENT_LINE = {14: 0, 16: 1}
 
 
@@ -28,7 +29,7 @@ def read_strokes():
         elif words[0] == "small":
             small[words[1]] = bytes.fromhex("".join(words[2:]))
         elif words[1] == "=":
-            composed[words[0]] = words[2], words[3]
+            composed[words[0]] = words[2], words[3], bytes.fromhex("".join(words[4:]))
         else:
             wide = words[0] == "8" and len(words) == 10
             rows[words[wide]] = wide, bytes.fromhex("".join(words[1 + wide:]))
@@ -49,7 +50,7 @@ def thicken(row):
 
 
 def tall(rows, lines):
-    """Eight rows of five bits as strokes on `height` lines."""
+    """Eight rows of five bits as strokes; lines: where the rows' centres are."""
     points = {(x, y) for y in range(8) for x in range(5) if rows[y] >> 4 - x & 1}
     dots = set()
     for x, y in points:
@@ -63,13 +64,16 @@ def tall(rows, lines):
     return bytes(map(thicken, glyph))
 
 
-def letter(rows, height):
-    return bytes(row << 2 for row in rows) if height == 8 else tall(rows, LINES[height])[:height].ljust(height, b"\0")
+def letter(rows, height, lines=LINES):
+    return bytes(row << 2 for row in rows) if height == 8 else tall(rows, lines[height])[:height].ljust(height, b"\0")
 
 
-def accented(rows, accent, height):
-    glyph = bytearray(letter(rows, height))
-    if height == 8:
+def accented(rows, accent, lowered, height):
+    """lowered: the rows of a capital and its accent on 8 lines; else empty."""
+    glyph = bytearray(letter(rows, height, LOWERED if lowered else LINES))
+    if height == 8 and lowered:
+        glyph[:] = bytes(row << 2 for row in lowered)
+    elif height == 8:
         glyph[:2] = bytes(row << 2 for row in accent[0])
     else:
         for n, row in enumerate(accent[1]):
@@ -166,8 +170,8 @@ def font(height):
             wide, bits = rows[character]
             glyphs.append(symbol(character, bits, height) if wide else letter(bits, height))
         elif character in composed:
-            base, accent = composed[character]
-            glyphs.append(accented(small.get(base) or rows[base][1], accents[accent], height))
+            base, accent, lowered = composed[character]
+            glyphs.append(accented(small.get(base) or rows[base][1], accents[accent], lowered, height))
         elif unicodedata.name(character, "").startswith("BOX"):
             glyphs.append(frame(character, height))
         elif character in "\0 \xa0":

@@ -79,7 +79,8 @@ static ROM u8 wheel_levels[9][5] = {
     { 0, 7, 14, 21, 28 }, { 14, 17, 21, 24, 28 }, { 20, 22, 24, 26, 28 },
     { 0, 4, 8, 12, 16 }, { 8, 10, 12, 14, 16 }, { 11, 12, 13, 15, 16 } };
 
-/* Hues from blue over red and green back to blue: a component rises for four steps, stays for eight, falls, rests. */
+/* Hues from blue over red and green back to blue: a component (red) rises for four steps, stays for eight, falls for four
+   and rests. */
 static u8 on_wheel(rom_bytes levels, u32 step)
 {
     step %= 24;
@@ -98,7 +99,7 @@ void load_palette(u8 kind)
         for (n = 0; n < 9 * 24; n++) {
             rom_bytes levels = wheel_levels[n / 24];
             u32 step = n % 24;
-            put_color(on_wheel(levels, step), on_wheel(levels, step + 8), on_wheel(levels, step + 16));
+            put_color(on_wheel(levels, step), on_wheel(levels, step + 16), on_wheel(levels, step + 8));
         }
         for (n = 0; n < 8; n++)
             put_color(0, 0, 0);

@@ -5,6 +5,7 @@ from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 
 ROM_FILE = "vgabios.bin"
 DISPI_PORT = 0x1CE
+FRAME_BUFFER = 0xE0000000               # of the Bochs VBE modes, where no BAR says another place
 
 
 @device("isa-vga", "VGA with Bochs VBE extensions")
@@ -18,6 +19,7 @@ class ISAVGA(VGA):
             bus.map(self, first, count, first=first - FIRST_PORT, name="vga")
         bus.system_io.add_subregion(DISPI_PORT, MemoryRegion.io("vbe", 3, dispi_ops(self.dispi)))
         memory_space.add_subregion_overlap(0xA0000, self.mem.region, 1)
+        memory_space.add_subregion_overlap(FRAME_BUFFER, self.mem.vram, 1)
 
 
 def dispi_ops(dispi):

@@ -1,10 +1,11 @@
 """The PC's display adapter (-vga): wiring, its BIOS image, and text mode 3 as a BIOS leaves it."""
+import os
 from contextlib import contextmanager
 from functools import partial
 
 from qemu_py.devices.isa_vga import ISAVGA
 from qemu_py.machine.plug import new_device
-from qemu_py.machine.stand_in_font import stand_in_font
+from qemu_py.util.datadir import OUR_DIR
 
 # Mode 3 of the IBM VGA: 80 x 25 characters of 9 x 16 dots
 MISC = 0x67
@@ -14,6 +15,7 @@ GRAPHICS = bytes.fromhex("00 00 00 00 00 10 0e 0f ff")
 ATTRIBUTE = bytes.fromhex("00 01 02 03 04 05 14 07 38 39 3a 3b 3c 3d 3e 3f 0c 00 0f 08 00")
 TEXT_BASE, TEXT_SIZE, BLANK = 0xB8000, 0x8000, b" \x07"
 FONT_BASE = 0xA0000
+FONT_16 = 0x80                          # where our VGA BIOS has it
 
 
 def pc_vga_init(machine):
@@ -34,6 +36,13 @@ def pc_vga_init(machine):
         machine.add_device("VGA", card)
         machine.vga = card.vga
         machine.devices.append(("vga", card.vga))       # reset by the card
+
+
+def font_16():
+    """The 256 characters of 16 lines that our VGA BIOS has (pc-bios/vgabios/layout.ld)."""
+    with open(os.path.join(OUR_DIR, "vgabios.bin"), "rb") as f:
+        f.seek(FONT_16)
+        return [f.read(16) for _ in range(256)]
 
 
 def ega_colors():
@@ -57,10 +66,7 @@ def set_text_mode(machine):
     # The font goes to plane 2, byte by byte at A0000h.
     indexed(0x3C4, b"\x03\x00\x04\x00\x07")
     indexed(0x3CE, b"\x00\x00\x00\x00\x02\x00\x04\x00\xff")
-    font = bytearray(256 * 32)
-    for code, rows in stand_in_font().items():
-        font[32 * code:32 * code + len(rows)] = rows
-    write(FONT_BASE, font)
+    write(FONT_BASE, b"".join(rows + bytes(16) for rows in font_16()))
     indexed(0x3C4, SEQUENCER)
     outb(0x3D4, 0x11)                   # the lower eight are protected by the twelfth
     outb(0x3D5, 0)
