@@ -72,13 +72,14 @@ def make_machine(arguments):
 
 def add_controls(machine, parse):
     """The log, the monitors, and the guest's screen in our terminal."""
+    from qemu_py.control.guest_log import set_log
     from qemu_py.control.monitor import add_monitors
     try:
         if parse.log_file is not None or parse.log_items:
             from qemu_py.util import log
             log.cpu_set_log_filename(parse.log_file)
             if parse.log_items:
-                log.cpu_set_log(log.cpu_str_to_log_mask(parse.log_items))
+                set_log(machine, log.cpu_str_to_log_mask(parse.log_items))
         add_monitors(machine, parse.monitor_chardevs)
         if parse.display == "curses":
             from qemu_py.control.terminal_display import TerminalDisplay

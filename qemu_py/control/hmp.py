@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 from qemu_py._core import cpu_face
 from qemu_py.control import hmp_args
+from qemu_py.control.guest_log import set_log
+from qemu_py.control.hmp_control import (do_boot_set, do_logfile, do_memory_save, do_mouse_button, do_mouse_move,
+                                         do_physical_memory_save, do_profile, do_sum)
 from qemu_py.control.hmp_info import do_info, help_info
 from qemu_py.control.hmp_media import do_change, do_eject
 from qemu_py.control.hmp_memory import (do_ioport_read, do_ioport_write, do_memory_dump, do_physical_memory_dump, do_print,
                                         register)
 from qemu_py.control.screendump import screendump
-from qemu_py.machine.pc_vga import cpus_stopped
 from qemu_py.util import log
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import did_you_mean
@@ -23,11 +25,12 @@ NMI_PIN = 1                             # LINT1
 
 
 class HMP:
-    """A monitor's state is the CPU that it looks at."""
+    """A monitor's state is the CPU that it looks at, and what was typed before."""
 
     def __init__(self, machine):
         self.machine = machine
         self.cpu_index = 0
+        self.history = []               # lines, bytes; the monitor's
 
     @property
     def cpu(self):
@@ -123,11 +126,7 @@ def do_nmi(hmp):
 def do_log(hmp, items):
     if items in ("help", "?"):
         return log.help_text()
-    mask = log.cpu_str_to_log_mask(items, "log")
-    with cpus_stopped(hmp.machine):
-        log.cpu_set_log(mask)
-        for cpu in hmp.machine.cpus:
-            cpu.set_log_mask(mask)
+    set_log(hmp.machine, log.cpu_str_to_log_mask(items, "log"))
     return ""
 
 
@@ -164,11 +163,19 @@ COMMANDS = (
             do_ioport_read),
     Command("o", "fmt:/,addr:i,val:i", "/fmt addr value", "write a port", do_ioport_write),
     Command("sendkey", "keys:s,hold_time:i?", "keys [hold_ms]", "press keys, for example ctrl-alt-f1", do_sendkey),
+    Command("mouse_move", "dx:i,dy:i,dz:i?", "dx dy [dz]", "move the mouse: right, down, wheel", do_mouse_move),
+    Command("mouse_button", "state:i", "state", "press the mouse's buttons: 1 left, 2 middle, 4 right, 0 none", do_mouse_button),
     Command("screendump", "filename:s,option:s?,format:s?", "filename [-f png|ppm]", "write the screen to a file",
             do_screendump),
     Command("eject", "force:-f,device:s", "[-f] device", "take a medium out (-f: though the guest has locked it)", do_eject),
     Command("change", "device:s,target:s,format:s?", "device filename [format]", "put another medium in", do_change),
+    Command("boot_set", "order:s", "letters", "what to boot from after the next reset, as -boot", do_boot_set),
+    Command("memsave", "addr:i,size:i,filename:s", "addr size file", "save memory at linear addresses", do_memory_save),
+    Command("pmemsave", "addr:i,size:i,filename:s", "addr size file", "save memory at physical addresses", do_physical_memory_save),
+    Command("sum", "start:i,size:i", "addr size", "a check sum (BSD's) of physical memory", do_sum),
+    Command("profile", "how:s", "on|exact|off", "begin or end a profile; info profile shows it", do_profile),
     Command("nmi", "", "", "raise the NMI line", do_nmi),
     Command("log", "items:s", "item1[,...]", "choose what is logged, as -d; none, help", do_log),
+    Command("logfile", "filename:s", "filename", "write the log to another file", do_logfile),
 )
 BY_NAME = {name: command for command in COMMANDS for name in command.names.split("|")}

@@ -1,7 +1,8 @@
 """What a monitor command is given: words, formats and expressions, in QEMU's grammar.
 
 A format is /COUNT FORMAT SIZE, as gdb has it: x o d u c i, and b h w g for 1, 2, 4, 8 bytes. In an
-expression & | ^ bind closer than + -, and less close than * / %; $NAME is a register of the CPU.
+expression & | ^ bind closer than + -, and less close than * / %; $NAME is a register of the CPU. Where another argument
+may follow, an operator with a space before it only begins that: "mouse_move 5 -3".
 """
 import re
 from typing import NamedTuple
@@ -29,6 +30,8 @@ class Arguments:
         self.text = text
         self.at = 0
         self.register = register
+        self.more = False               # may another argument follow the expression?
+        self.depth = 0                  # of brackets
 
     def skip_space(self):
         while self.at < len(self.text) and self.text[self.at].isspace():
@@ -87,6 +90,8 @@ class Arguments:
 
     def operator(self, among):
         rest = self.rest
+        if self.text[self.at - 1:self.at].isspace() and self.more and not self.depth and not rest[1:2].isspace():
+            return None                 # of "5 -3" and "6 /tmp/x", where another argument may follow
         if rest and rest[0] in among:
             self.at += 1
             return rest[0]
@@ -114,18 +119,22 @@ class Arguments:
     def unary(self):
         # A loop, not a call for each: a line of a thousand signs is no reason to run out of stack.
         signs = []
-        while sign := self.operator("+-~"):
-            signs.append(sign)
+        while self.rest[:1] in ("+", "-", "~"):
+            signs.append(self.rest[0])
+            self.at += 1
         value = self.primary()
         for sign in reversed(signs):
             value = (-value if sign == "-" else ~value if sign == "~" else value) & MASK
         return value
 
     def primary(self):
-        if self.operator("("):
+        if self.rest.startswith("("):
+            self.at += 1
+            self.depth += 1
             value = self.expression()
             if not self.operator(")"):
                 raise UserError("')' is missing")
+            self.depth -= 1
             return value
         if found := self.match(REGISTER):
             try:
@@ -155,7 +164,9 @@ def parse(spec, arguments):
     """{name: value} after `spec`, "name:kind,name:kind?" as QEMU's args_type has it; kinds: s a word, S the
     rest of the line, i an expression, / a format, -x a flag; ? may be left out, and is None then."""
     values = {}
-    for item in spec.split(",") if spec else ():
+    items = spec.split(",") if spec else []
+    for n, item in enumerate(items, 1):
+        arguments.more = n < len(items)
         name, kind = item.split(":")
         if kind == "/":
             values[name] = arguments.format()

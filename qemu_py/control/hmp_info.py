@@ -3,6 +3,10 @@ import struct
 import threading
 
 from qemu_py.control.hmp_media import info_block
+from qemu_py.control.hmp_control import info_profile
+from qemu_py.control.hmp_machine import info_ioapic, info_irq, info_lapic, info_mice, info_name, info_roms
+from qemu_py.control.hmp_paging import info_mem, info_tlb
+from qemu_py.control.option_machine import device_help
 from qemu_py.control.profile_costs import costs_text
 from qemu_py.control.qtree import info_qtree
 from qemu_py.machine import run_state
@@ -110,18 +114,37 @@ def info_chardev(hmp):
     return "".join(f"{name}: filename={chardev.label}\n" for name, chardev in found) or "no character devices\n"
 
 
+def info_history(hmp):
+    return "".join(f"{n}: '{line.decode('utf-8', 'replace')}'\n" for n, line in enumerate(hmp.history)) or "nothing yet\n"
+
+
+def info_qdm(hmp):
+    return device_help()
+
+
 # name -> (handler, help)
 INFO = {
     "block": (info_block, "the drives and their images"),
     "chardev": (info_chardev, "the character devices"),
     "cpus": (info_cpus, "the processors"),
+    "history": (info_history, "the commands given before"),
+    "ioapic": (info_ioapic, "the I/O APIC's inputs"),
+    "irq": (info_irq, "how often which interrupt was taken"),
     "jit": (info_jit, "translations, TLB misses, exits, exceptions, device accesses: what the emulator did"),
+    "lapic": (info_lapic, "the registers of the CPU's local APIC"),
+    "mem": (info_mem, "the ranges that the CPU's page tables map"),
+    "mice": (info_mice, "the mice"),
     "mtree": (info_mtree, "the trees of memory and port regions"),
+    "name": (info_name, "the guest's name (-name)"),
     "pci": (info_pci, "the PCI devices"),
     "pic": (info_pic, "the state of the 8259A pair"),
+    "profile": (info_profile, "where the guest's time goes, since `profile on`"),
+    "qdm": (info_qdm, "the devices that -device knows"),
     "qtree": (info_qtree_command, "the devices, by bus"),
     "registers": (info_registers, "the CPU's registers"),
+    "roms": (info_roms, "read-only memory, and what firmware is given"),
     "status": (info_status, "whether the guest runs"),
+    "tlb": (info_tlb, "the pages that the CPU's page tables map"),
     "version": (info_version, "the version of qemu-py"),
 }
 

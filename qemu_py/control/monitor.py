@@ -2,8 +2,11 @@
 
 Runs in the main loop with the iothread lock held. Input waits while the peer does not take the output.
 """
+import functools
+
 from qemu_py.backends.char_mux import MuxChar
 from qemu_py.control.hmp import HMP
+from qemu_py.control.hmp_complete import complete
 from qemu_py.control.line_editor import LineEditor
 from qemu_py.util.version import __version__
 
@@ -18,7 +21,8 @@ class Monitor:
         self.machine = machine
         self.chardev = chardev
         self.hmp = HMP(machine)
-        self.editor = LineEditor()
+        self.editor = LineEditor(functools.partial(complete, self.hmp), PROMPT)
+        self.hmp.history = self.editor.history
         self.output = bytearray()       # what the device has not taken yet
         self.greeted = False
         self.request_quit = None
@@ -38,7 +42,7 @@ class Monitor:
 
     def event(self, name):
         if name == "focus" and self.greeted:
-            self.write(b"\n" + PROMPT + bytes(self.editor.line))
+            self.write(b"\n" + self.editor.shown())
         elif name == "focus":
             self.write(b"\n")
             self.greet()

@@ -161,12 +161,18 @@ def opt_vga(parse, text):
     parse.settings["vga"] = choose(f"-vga {text}", "adapter", text, ADAPTERS)
 
 
+def device_help():
+    """The devices that can be added."""
+    from qemu_py import devices
+    return "".join(f'name "{cls.NAME}", bus {cls.BUS}, desc "{cls.DESC}"\n'
+                   for _, cls in sorted(devices.scan().items()) if cls.BUS)
+
+
 def opt_device(parse, text):
     from qemu_py import devices
     name, properties = split_properties(text)
     if asks_for_help(name):
-        raise Quit("".join(f'name "{cls.NAME}", bus {cls.BUS}, desc "{cls.DESC}"\n'
-                           for _, cls in sorted(devices.scan().items()) if cls.BUS))
+        raise Quit(device_help())
     cls = devices.device_class(name)
     if cls is None:
         known = [name for name, cls in devices.scan().items() if cls.BUS]

@@ -88,13 +88,18 @@ class GuestProfiler:
 
     def finish(self):
         """Stop; the Profile, and the text of what the emulator did."""
+        found = self.so_far()
+        self.core.stop()                # an exact one forgets the blocks that count
+        return found
+
+    def so_far(self):
+        """The same, and go on."""
         from qemu_py._core.host.listing import host_code
         from qemu_py.control.profile_costs import costs_text
         from qemu_py.control.profile_data import collect
         costs = costs_text(self.machine)
         self.core.collect()
         host = host_code(self.machine.tb_cache)
-        self.core.stop()                # an exact one forgets the blocks that count
         return collect(self.core, self.machine.memory.slot_name, host), costs
 
 

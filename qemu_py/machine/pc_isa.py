@@ -136,11 +136,11 @@ def pc_cmos_init(machine):
 
 
 def boot_init(machine):
-    """-boot: the order, or until the first reset that of once=."""
+    """-boot: the order (the monitor may change it), or until the first reset that of once=."""
     config = machine.config
-    orders = [config.boot_order] if config.boot_once is None else [config.boot_once, config.boot_order]
+    once = [] if config.boot_once is None else [config.boot_once]
 
     def reset():
-        cmos.set_boot_order(machine.rtc.s.ram, orders.pop(0) if len(orders) > 1 else orders[0])
-    cmos.set_boot_order(machine.rtc.s.ram, orders[0])
+        cmos.set_boot_order(machine.rtc.s.ram, once.pop() if once else config.boot_order)
+    cmos.set_boot_order(machine.rtc.s.ram, config.boot_once or config.boot_order)
     machine.register_reset(reset)

@@ -4,7 +4,7 @@ import random
 import pytest
 
 from qemu_py.control.hmp import BY_NAME, COMMANDS, HMP
-from qemu_py.control.hmp_args import Arguments
+from qemu_py.control.hmp_args import Arguments, parse
 from qemu_py.control.hmp_info import INFO
 from qemu_py.util import log
 from qemu_py.util.errors import UserError
@@ -57,6 +57,13 @@ def test_expressions(text, value):
 def test_what_is_no_expression_is_told(text, message):
     with pytest.raises(UserError, match=message):
         evaluate(text)
+
+
+@pytest.mark.parametrize("text, values", [
+    ("5 -3", [5, (1 << 64) - 3]), ("5 - 3 1", [2, 1]), ("5-3 1", [2, 1]), ("(5 -3) 1", [2, 1]), ("1 -1 +2", [1, 1]), ("$eax ~0", [5, (1 << 64) - 1])])
+def test_two_expressions(text, values):
+    found = parse("a:i,b:i", Arguments(text, {"eax": 5}.__getitem__))
+    assert [found["a"], found["b"]] == values
 
 
 @pytest.mark.parametrize("text, fmt", [

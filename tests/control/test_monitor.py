@@ -1,4 +1,7 @@
 """The monitor on a character device: echo, prompt, and the way to it through mon: devices."""
+import codecs
+import random
+
 import pytest
 
 from qemu_py import options
@@ -42,7 +45,7 @@ def test_keys_are_echoed_and_a_line_ends_once():
 
 @pytest.mark.parametrize("keys, line", [
     (b"ax\x7fb", "ab"), (b"ax\x08b", "ab"), (b"xyz\x15ab", "ab"), (b"xyz\x03ab", "ab"), (b"\x7fab", "ab"),
-    (b"a\x1b[C\x1b[3~\x1bOP\x1bxb", "ab"), ("aé\x7fb".encode(), "ab"), ("é".encode(), "é"), (b"\xff", "\udcff")])
+    ("aé\x7fb".encode(), "ab"), ("é".encode(), "é"), (b"\xff", "\udcff")])
 def test_editing(keys, line):
     assert type_into(LineEditor(), keys + b"\r")[1] == [line]
 
@@ -187,3 +190,101 @@ def test_where_no_monitor_can_be_is_told(arguments, message):
     with pytest.raises(UserError, match=message) as error:
         configured(*arguments)
     assert "\n" not in str(error.value)
+
+
+# ---------------------------------------------------------------- editing within the line, and completing it
+class Line:
+    """What a terminal shows of one line."""
+
+    def __init__(self):
+        self.cells, self.x = [], 0
+        self.decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def feed(self, data):
+        for character in self.decoder.decode(data):
+            if character == "\b":
+                self.x -= 1
+                assert self.x >= 0
+            else:
+                self.cells[self.x:self.x + 1] = character
+                self.x += 1
+
+    @property
+    def text(self):
+        return "".join(self.cells).rstrip(" ")
+
+
+LEFT, RIGHT, HOME, END, DELETE = b"\x1b[D", b"\x1b[C", b"\x1b[H", b"\x1b[F", b"\x1b[3~"
+
+
+@pytest.mark.parametrize("keys, line", [
+    (b"ac" + LEFT + b"b", "abc"), (b"bc" + HOME + b"a", "abc"), (b"ab" + HOME + END + b"c", "abc"),
+    (b"abc" + LEFT * 5 + RIGHT + DELETE, "ac"), (b"abc" + LEFT + b"\x7f", "ac"), (b"abc" + LEFT * 2 + b"\x0b", "a"),
+    (b"one two three" + LEFT * 5 + b"\x17", "one three"), (b"ab\x02\x06\x05c\x04", "abc"), (b"abc" + LEFT + b"\x15d", "d"),
+    ("éü".encode() + LEFT + b"\x7fa", "aü"), ("aü".encode() + LEFT + "é".encode(), "aéü"), (b"ab" + RIGHT * 3 + b"c", "abc"),
+    (b"xy\r\x1b[A" + LEFT + b"z\r\x1b[A" + HOME + b"-", "-xzy"), (b"x\r\x10\x0ey", "y")])
+def test_editing_within_the_line(keys, line):
+    """The line is what its keys make of it, and the terminal shows it, with the cursor where the next character goes."""
+    editor, seen = LineEditor(), Line()
+    for byte in keys:
+        shown, ended = editor.key(byte)
+        if ended is not None:
+            seen = Line()
+        else:
+            seen.feed(shown)
+    assert bytes(editor.line).decode() == line
+    assert seen.text == line.rstrip(" ")
+    assert seen.x == len(bytes(editor.line[:editor.cursor]).decode())
+
+
+def test_random_keys_are_shown_as_they_are():
+    source = random.Random(3)
+    keys = [b"a", b"b", b" ", "é".encode(), "☺".encode(), LEFT, RIGHT, HOME, END, DELETE, b"\x7f", b"\x17", b"\x0b", b"\x15", b"\x1b[A",
+            b"\x1b[B", b"\r"]
+    editor, seen = LineEditor(), Line()
+    for _ in range(5000):
+        for byte in source.choice(keys):
+            shown, ended = editor.key(byte)
+            if ended is None:
+                seen.feed(shown)
+            else:
+                seen = Line()
+        assert seen.text == bytes(editor.line).decode().rstrip(" ")
+
+
+@pytest.fixture
+def typed(machine):
+    """typed(keys): what the monitor shows, and the line that it then has."""
+    def typed(keys):
+        keyboard = Keyboard()
+        monitor = Monitor(machine, keyboard)
+        keyboard.type(keys)
+        return keyboard.shown.decode(), bytes(monitor.editor.line).decode()
+    return typed
+
+
+@pytest.mark.parametrize("keys, line", [
+    (b"inf\t", "info "), (b"info stat\t", "info status "), (b"info q\t", "info q"), (b"help scr\t", "help screendump "),
+    (b"sendkey ctrl-al\t", "sendkey ctrl-alt"), (b"sendkey ctrl-alt-dele\t", "sendkey ctrl-alt-delete "), (b"log guest\t", "log guest_errors "),
+    (b"eject -f ide1\t", "eject -f ide1-cd0 "), (b"eject ide1\t", "eject ide1-cd0 "), (b"profile ex\t", "profile exact "),
+    (b"x/4x \t", "x/4x "), (b"quit \t", "quit "), (b"nosuch \t", "nosuch "), (b"\x1b[Dinxx\x1b[D\x1b[D\t", "info xx")])
+def test_tab_completes(typed, keys, line):
+    assert typed(keys)[1] == line
+
+
+def test_tab_completes_file_names(typed, tmp_path):
+    (tmp_path / "a picture.png").touch()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "disk.img").touch()
+    assert typed(f"change ide1-cd0 {tmp_path}/ima\tdi\t".encode())[1] == f"change ide1-cd0 {tmp_path}/images/disk.img "
+
+
+def test_tab_lists_what_is_possible_and_shows_the_line_again(typed):
+    shown, line = typed(b"info m\t")
+    assert line == "info m"
+    assert "mem" in shown and "mice" in shown and "mtree" in shown and shown.endswith("(qemu) info m")
+    assert all(len(row) < 80 for row in typed(b"\t")[0].splitlines())
+
+
+def test_info_history(typed):
+    assert typed(b"p 1\rp 2\rinfo history\r")[0].count("p 1") == 2

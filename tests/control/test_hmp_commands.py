@@ -1,0 +1,136 @@
+"""Monitor commands for memory, paging, input, settings and profiles, on machines made in process."""
+import struct
+
+import pytest
+
+from qemu_py.control.hmp import HMP
+from qemu_py.util import log
+from tests.control.test_hmp import SPIN, monitor  # noqa: F401: a fixture
+
+DIRECTORY, TABLE = 0x200000, 0x201000
+P, W, U, PS, A, D, G = 1, 2, 4, 0x80, 0x20, 0x40, 0x100
+
+
+@pytest.fixture
+def hmp(monitor):  # noqa: F811
+    return monitor()
+
+
+def paging(hmp, entries, cr4=0):
+    """{address: dword or (qword,)} into memory; CR3 at DIRECTORY."""
+    for address, value in entries.items():
+        data = struct.pack("<Q", value[0]) if isinstance(value, tuple) else struct.pack("<I", value)
+        hmp.machine.memory.address_space_memory.write(address, data)
+    cpu = hmp.cpu
+    cpu.set("cr3", DIRECTORY)
+    cpu.set("cr4", cr4)
+    cpu.set("cr0", cpu.get("cr0") | 1 << 31 | 1)
+
+
+def test_without_paging_there_is_nothing_to_walk(hmp):
+    assert "paging is off" in hmp.command("info tlb") and "paging is off" in hmp.command("info mem")
+
+
+def test_pages_of_two_levels(hmp):
+    paging(hmp, {DIRECTORY: TABLE | P | W | U, DIRECTORY + 4 * 0x300: 0x00400000 | P | W | PS | G, TABLE: 0x5000 | P | W | A | D,
+                 TABLE + 4: 0x6000 | P | U, TABLE + 8: 0x7000 | P | U, TABLE + 0x10: 0x8000}, cr4=0x10)
+    assert hmp.command("info tlb").splitlines() == [
+        "00000000: 00005000 ---DA---W 4K", "00001000: 00006000 -------U- 4K", "00002000: 00007000 -------U- 4K",
+        "c0000000: 00400000 -GP-----W 4096K"]
+    assert hmp.command("info mem").splitlines() == [
+        "00000000-00001000 00001000 -rw", "00001000-00003000 00002000 ur-", "c0000000-c0400000 00400000 -rw"]
+    for line in hmp.command("info tlb").splitlines():
+        linear, physical = (int(word.rstrip(":"), 16) for word in line.split()[:2])
+        assert hmp.cpu.translate(linear) == physical
+
+
+def test_a_table_restricts_its_pages(hmp):
+    paging(hmp, {DIRECTORY: TABLE | P | W, TABLE: 0x5000 | P | W | U})
+    assert hmp.command("info mem") == "00000000-00001000 00001000 -rw\n"
+    assert "U" not in hmp.command("info tlb")
+
+
+def test_pages_of_three_levels(monitor):  # noqa: F811
+    hmp = monitor(cpu_model="pentium3")
+    tables = 0x203000
+    paging(hmp, {DIRECTORY: (TABLE | P,), TABLE: (tables | P | W | U,), TABLE + 8: (0x800000 | P | W | PS,),
+                 tables: (0x5000 | P | U,)}, cr4=0x20)
+    assert hmp.command("info tlb").splitlines() == ["00000000: 00005000 -------U- 4K", "00200000: 00800000 --P-----W 2048K"]
+    assert hmp.cpu.translate(0x212345) == 0x812345
+
+
+def test_memory_is_saved(hmp, tmp_path):
+    hmp.machine.memory.address_space_memory.write(0x5FFE, b"abcdef")
+    assert hmp.command(f"pmemsave 0x5ffe 6 {tmp_path}/a") == "" and (tmp_path / "a").read_bytes() == b"abcdef"
+    paging(hmp, {DIRECTORY: TABLE | P, TABLE: 0x6000 | P, TABLE + 4: 0x5000 | P})
+    assert hmp.command(f'memsave 0x0 4 "{tmp_path}/b c"') == "" and (tmp_path / "b c").read_bytes() == b"cdef"
+    assert hmp.command(f"memsave 0xffe 0x1002 {tmp_path}/d") == "" and (tmp_path / "d").read_bytes()[-2:] == b"ab"
+    assert "no page is mapped at 0x2000" in hmp.command(f"memsave 0x1000 0x2000 {tmp_path}/e")
+    assert hmp.command("pmemsave 0 1 /no/such/directory/x") == "pmemsave: cannot write '/no/such/directory/x': No such file or directory\n"
+
+
+def test_sum_is_bsds(hmp):
+    """cksum(1), algorithm 1; of "abc" computed by hand: 61h; 30h + 8000h + 62h; (8092h >> 1) + 63h."""
+    hmp.machine.memory.address_space_memory.write(0x5000, b"abc")
+    assert hmp.command("sum 0x5000 3") == f"{(0x8092 >> 1) + 0x63:05d}\n"
+    assert "no more than" in hmp.command("sum 0 0x10000000")
+
+
+def test_the_mouse_is_moved(hmp):
+    moves = []
+    hmp.machine.inputs.mouse_handlers.append(lambda *move: moves.append(move))
+    for line in ("mouse_move 5 -3", "mouse_button 2", "mouse_move -1 0 1", "mouse_button 4", "mouse_button 0"):
+        assert hmp.command(line) == ""
+    assert moves == [(5, -3, 0, 0), (0, 0, 0, 4), (-1, 0, 1, 4), (0, 0, 0, 2), (0, 0, 0, 0)]
+    assert hmp.command("info mice") == "* Mouse #0: PS/2 mouse, does not report\n"
+
+
+def test_the_boot_order_is_set_for_the_next_reset(hmp):
+    machine = hmp.machine
+    assert hmp.command("boot_set dc") == ""
+    assert machine.rtc.s.ram[0x3D] == 0x23
+    machine.system_reset()
+    assert machine.rtc.s.ram[0x3D] == 0x23
+    assert "no boot device" in hmp.command("boot_set x") and hmp.command("boot_set x").count("\n") == 1
+
+
+def test_the_log_goes_elsewhere(hmp, tmp_path):
+    try:
+        assert hmp.command(f"logfile {tmp_path}/log") == ""
+        hmp.command("log guest_errors")
+        log.log(log.LOG_GUEST_ERROR, "hello")
+        assert (tmp_path / "log").read_text() == "hello\n"
+        assert hmp.command("logfile /no/such/dir/x").count("\n") == 1
+    finally:
+        log.cpu_set_log(0)
+        log.cpu_set_log_filename(None)
+
+
+def test_chips_and_roms_are_told(hmp, monitor):  # noqa: F811
+    assert "lvt LINT0" in hmp.command("info lapic") and "irr: none" in hmp.command("info lapic")
+    assert hmp.command("info ioapic").count("masked") == 24
+    assert 'mem=rom name="pc.bios"' in hmp.command("info roms") and 'name="etc/e820"' in hmp.command("info roms")
+    hmp = monitor(cpu_model="486")
+    assert hmp.command("info lapic") == "info lapic: this CPU has no local APIC\n" or "no local APIC" in hmp.command("info lapic")
+
+
+@pytest.mark.parametrize("how", [{}, {"single_loop": True}], ids=["iothread", "single-thread loop"])
+@pytest.mark.parametrize("kind, words", [("on", ["Guest profile:", "samples"]), ("exact", ["exactly counted", "ring 0", "0x00100030"])])
+def test_a_profile_of_a_while(make_machine, how, kind, words):
+    """jmp $ with interrupts off runs for a while of the machine's own."""
+    machine = make_machine(SPIN, **how)
+    with machine.main_loop.lock:
+        hmp = HMP(machine)
+        assert "no profile is being taken" in hmp.command("info profile")
+        assert "no profile is being taken" in hmp.command("profile off")
+        machine.power_on()
+        assert hmp.command(f"profile {kind}") == ""
+        text = ""
+        while not all(word in text for word in [*words, "By ring and mode"]):
+            for _ in range(3):          # in one thread, a command costs the CPU its next turn
+                machine.tcg.main_loop_turn()
+            text = hmp.command("info profile")
+        assert "What the emulator did" in text
+        assert hmp.command("profile off") == ""
+        assert "no profile" in hmp.command("info profile")
+    assert "how= is on, exact or off" in hmp.command("profile foo")
