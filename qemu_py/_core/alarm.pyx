@@ -76,11 +76,12 @@ cdef class Alarm:
             raise OSError("timer_create")
         self.made = True
 
-    def set(self, int64_t at):
-        """Ring at a time of the host's monotonic clock, in ns. Takes the place of what was set. Any thread may call it."""
+    def set(self, int64_t at, bint no_later=False):
+        """Ring at a time of the host's monotonic clock, in ns. Takes the place of what was set; with no_later, only of what
+        is later. Any thread may call it."""
         cdef itimerspec when
         cdef TBContext *tbx = self.cache.tbx
-        if at == self.at and not tbx.alarm_rung or not self.made:
+        if not self.made or not tbx.alarm_rung and self.at and (self.at <= at if no_later else self.at == at):
             return
         self.at = at
         tbx.alarm_rung = 0

@@ -211,6 +211,11 @@ cdef class VCPU:
                     or self.env.interrupt_request & ~<uint32_t> CPU_INTERRUPT_HARD)
 
     @property
+    def apic_enabled(self):
+        """IA32_APIC_BASE's enable bit."""
+        return bool(self.env.msr_apic_base & 1 << 11)
+
+    @property
     def halted(self):
         return bool(self.env.halted)
 

@@ -75,6 +75,8 @@ cdef struct IOSlot:
     IOEventFD *eventfds
     CoalescedRange *coalesced
     SlotCounter *counters
+    CounterState *latched[3]    # of an 8254, whose control word is at latch_addr; NULL: none
+    uint64_t latch_addr
     Subpage *subpage
     uint64_t count              # accesses
 

@@ -23,7 +23,7 @@ from qemu_py._core.cpu cimport PageDesc
 from qemu_py._core.dirty cimport (
     cpu_physical_memory_get_dirty, cpu_physical_memory_reset_dirty,
     cpu_physical_memory_set_dirty_range, mark_written, page_has_code, tlb_flush_all)
-from qemu_py._core.guesttime cimport PassiveCounter, counter_read
+from qemu_py._core.guesttime cimport PassiveCounter, counter_latch, counter_read
 from qemu_py._core.x86.mxcsr cimport sse_leave
 
 from functools import partial
@@ -449,19 +449,19 @@ cdef class PhysMap:
     # ---- slots
     def add_slot(self, read=None, write=None, uint64_t base=0, *, valid=(1, 8, False), impl=(1, 4, False),
                  big_endian=False, read_block=None, write_block=None, coalesced=(), ioeventfds=(),
-                 flush_coalesced=False, counters=()):
+                 flush_coalesced=False, counters=(), latch=None):
         """A device for map_io and map_ports; its number.
 
         read(addr, size) -> int and write(addr, value, size), where addr counts from `base`.
         read_block(addr, size, view) fills, write_block(addr, size, view) takes a memoryview of
         whole items (rep ins/outs). valid, impl: (smallest size, largest size, unaligned).
         coalesced: [(start, end)], ioeventfds: [(addr, size, data or None, fd)], counters: [(addr, size, shift,
-        PassiveCounter)]: all region-relative."""
+        PassiveCounter)], latch: (addr of the control word, the three PassiveCounters of an 8254): all region-relative."""
         cdef uint32_t index = self.new_slot(), i
         cdef IOSlot *s = self.io.slots[index]
         # Callbacks lead to devices, and those back to the map: the references must be where the
         # garbage collector sees them.
-        self.buffers["callbacks", <uintptr_t> s] = (read, write, read_block, write_block, counters)
+        self.buffers["callbacks", <uintptr_t> s] = (read, write, read_block, write_block, counters, latch)
         s.read_fn = borrow(read)
         s.write_fn = borrow(write)
         s.read_block = borrow(read_block)
@@ -489,6 +489,10 @@ cdef class PhysMap:
                 s.counters[i].addr, s.counters[i].size, s.counters[i].shift = addr, size, shift
                 s.counters[i].counter = &(<PassiveCounter?> counter).c
             s.n_counters = len(counters)
+        if latch is not None:
+            s.latch_addr = latch[0]
+            for i in range(3):
+                s.latched[i] = &(<PassiveCounter?> latch[1][i]).c
         return index
 
     def set_ioeventfds(self, uint32_t slot, ioeventfds):

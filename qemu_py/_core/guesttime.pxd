@@ -41,6 +41,7 @@ cdef struct CounterState:
 cdef int64_t time_ns(TimeBase *time) noexcept nogil
 cdef int64_t monotonic_ns() noexcept nogil
 cdef uint64_t counter_read(CounterState *c) noexcept nogil
+cdef bint counter_latch(CounterState *c) noexcept nogil
 
 cdef class GuestTime:
     cdef TimeBase base

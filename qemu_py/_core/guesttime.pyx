@@ -9,7 +9,7 @@ a CPU's thread is off the processor for milliseconds, of which the guest knows n
 that thread, and what passes while the owner wants to run and does not is left out: it sees none of it between two reads.
 The lag that this makes is made up for while the guest sleeps (GuestTime.wake) and, slowly, while it runs (catch_up).
 """
-from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint64_t, uintptr_t
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, clockid_t, timespec
 
 cdef extern from *:
@@ -131,6 +131,15 @@ cdef uint32_t read_8254(CounterState *c) noexcept nogil:
     c.high = 0
     c.latch = -1
     return value & 0xFF if c.rw == 1 else value >> 8
+
+
+cdef bint counter_latch(CounterState *c) noexcept nogil:
+    """The latch command; False: the device is to be asked. A second one before the read is ignored."""
+    if not c.active:
+        return False
+    if c.latch < 0:
+        c.latch = <int32_t> count_8254(c)
+    return True
 
 
 cdef uint64_t counter_read(CounterState *c) noexcept nogil:

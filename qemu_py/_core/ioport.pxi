@@ -78,6 +78,8 @@ cdef void port_write_at(AddressSpaceDispatch *d, uint32_t port, uint32_t value, 
     if s == NULL:
         log_unassigned(d, b"port", 1, port, value & size_mask(size), size)
         return
+    if s.latched[0] != NULL and slot_latch(s, port - s.base, value, size):
+        return
     d.io_count += 1
     s.count += 1
     io.current = s.index

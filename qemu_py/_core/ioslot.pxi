@@ -216,6 +216,12 @@ cdef bint slot_counter(IOSlot *s, uint64_t addr, int size, uint64_t *value) noex
     return False
 
 
+cdef inline bint slot_latch(IOSlot *s, uint64_t addr, uint64_t value, int size) noexcept nogil:
+    """A latch command (bits 4 and 5 clear, counter 0 to 2) that the core does for the 8254; False: the device is called."""
+    return (size == 1 and addr == s.latch_addr and not value & 0x30 and (value & 0xFF) < 0xC0
+            and counter_latch(s.latched[(value & 0xFF) >> 6]))
+
+
 cdef bint signal_eventfd(IOSlot *s, uint64_t addr, uint64_t value, int size) noexcept nogil:
     """A write that an ioeventfd waits for ends here: the device is not called."""
     cdef uint32_t i

@@ -10,6 +10,7 @@ FEExxxxxh. A write to IA32_APIC_BASE that switches the APIC on or off is noticed
 resets nothing. The thermal and performance entries can be written; nothing triggers them.
 """
 from dataclasses import dataclass, field
+from functools import partial
 
 from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
@@ -36,6 +37,8 @@ BROADCAST = 0xFF
 DFR_FLAT = 0xF
 
 TICK_NS = 10                            # a bus of 100 MHz
+# By the divide configuration register: its bits 0, 1 and 3 choose 2, 4 ... 128, and 1
+PERIODS = tuple(TICK_NS << ((divide & 3 | divide >> 1 & 4) + 1 & 7) for divide in range(16))
 
 
 @device("apic", "local APIC")
@@ -77,9 +80,24 @@ class APIC(Device):
         self.start = lambda vector: None
         self.timer = clock.timer(self.expired, "apic")
         super().__init__(clock)
+        self.readers, self.writers = self.by_number()
         self.bus = bus or APICBus()
         self.bus.apics.append(self)
         self.reset()
+
+    def by_number(self):
+        """What serves a read, and a write, of each register number; None: not defined so."""
+        readers, writers = [None] * 256, [None] * 256
+        for offset, name in self.REGISTERS.items():
+            readers[offset >> 4] = getattr(self, f"read_{name}", None)
+            writers[offset >> 4] = getattr(self, f"write_{name}", None)
+        for n in range(6):
+            readers[LVT + n] = partial(self.read_lvt, n)
+            writers[LVT + n] = partial(self.write_lvt, n)
+        for first, name in ((ISR, "isr"), (TMR, "tmr"), (IRR, "irr")):
+            for n in range(8):
+                readers[first + n] = partial(self.read_bits, name, 32 * n)
+        return readers, writers
 
     def reset(self):
         """RESET#: section 10.4.7.1; application processors wait."""
@@ -117,16 +135,17 @@ class APIC(Device):
     def extint(self):
         """Does the 8259A ask this processor?"""
         s = self.s
+        if not s.extint and not s.lint[0]:
+            return False
         if not self.enabled():
             return bool(s.lint[0])      # section 10.4.3: LINT0 is INTR, then
         entry = s.lvt[LINT0]
         return s.extint or bool(s.lint[0] and not entry & MASKED and entry >> 8 & 7 == EXTINT)
 
     def update(self):
-        if self.pending() >= 0 or self.extint():
-            self.intr.raise_()
-        else:
-            self.intr.lower()
+        level = self.s.irr and self.pending() >= 0 or self.extint()
+        if level != self.intr.level:
+            self.intr.set(level)
 
     def acknowledge(self):
         """The vector that the processor is to take, or -1: it is the 8259A's to give."""
@@ -226,30 +245,31 @@ class APIC(Device):
     # ---------------------------------------------------------------- registers
     def read(self, offset, size=4):
         """Registers lie at multiples of 16; between them nothing is defined."""
-        number = offset >> 4
-        s = self.s
         if offset & 15:
             return 0
-        if ISR <= number < ESR:
-            bits = (s.isr, s.tmr, s.irr)[number - ISR >> 3]
-            return bits >> 32 * (number & 7) & 0xFFFFFFFF
-        if LVT <= number < LVT + 6:
-            return s.lvt[number - LVT]
-        if self.REGISTERS.get(offset) is None:
+        reader = self.readers[offset >> 4]
+        if reader is not None:
+            return reader()
+        if offset not in self.REGISTERS:
             self.error(ESR_ILLEGAL_REGISTER)
             return 0
-        return super().read(offset, size)
+        log.log(log.LOG_GUEST_ERROR, f"apic: read of register {self.register_name(offset)}, which cannot be read")
+        return 0xFFFFFFFF
 
     def write(self, offset, value, size=4):
-        number = offset >> 4
         if offset & 15:
             return
-        if LVT <= number < LVT + 6:
-            self.write_lvt(number - LVT, value)
-        elif self.REGISTERS.get(offset) is None and not ISR <= number < ESR:
+        writer = self.writers[offset >> 4]
+        if writer is not None:
+            writer(value)
+        elif self.readers[offset >> 4] is None:
             self.error(ESR_ILLEGAL_REGISTER)
         else:
-            super().write(offset, value, size)
+            log.log(log.LOG_GUEST_ERROR, f"apic: write of {value:#x} to register {self.register_name(offset)}, which cannot be written")
+
+    def read_bits(self, name, shift):
+        """A dword of ISR, TMR or IRR."""
+        return getattr(self.s, name) >> shift & 0xFFFFFFFF
 
     def read_id(self):
         return self.s.id << 24
@@ -321,6 +341,9 @@ class APIC(Device):
         s = self.s
         s.esr, s.errors = s.errors, 0
 
+    def read_lvt(self, n):
+        return self.s.lvt[n]
+
     def write_lvt(self, n, value):
         s = self.s
         if n == TIMER:
@@ -370,13 +393,12 @@ class APIC(Device):
 
     # ---------------------------------------------------------------- timer (section 10.5.4)
     def period(self):
-        """Nanoseconds of a step: bits 0, 1 and 3 choose 2, 4 ... 128, and 1."""
-        divide = self.s.divide
-        return TICK_NS << ((divide & 3 | divide >> 1 & 4) + 1 & 7)
+        """Nanoseconds of a step."""
+        return PERIODS[self.s.divide]
 
     def read_current_count(self):
         s = self.s
-        passed = (self.clock.get_ns() - s.since) // self.period()
+        passed = (self.clock.get_ns() - s.since) // PERIODS[s.divide]
         if passed < s.count:
             return s.count - passed
         if s.lvt[TIMER] & PERIODIC and s.count:

@@ -14,6 +14,7 @@ its BARs as MemoryRegions:
 and drives `self.irq`, its INTx# pin. Not modelled: capabilities, parity and system errors (their
 enable bits are kept), special cycles. A bus behind a bridge: pci_bridge.py.
 """
+import struct
 from dataclasses import dataclass, field
 
 from qemu_py.system.device import Device, Property
@@ -41,6 +42,7 @@ BAR_MEMORY, BAR_IO, BAR_64, BAR_PREFETCH = 0x00, 0x01, 0x04, 0x08
 SLOTS, FUNCTIONS = 32, 8
 CONFIG_ENABLE = 0x80000000
 
+UNPACK = {size: struct.Struct(code).unpack_from for size, code in ((1, "<B"), (2, "<H"), (4, "<I"))}
 CLASS_NAMES = {0x0100: "SCSI controller", 0x0101: "IDE controller", 0x0106: "SATA controller", 0x0200: "Ethernet controller",
                0x0300: "VGA controller", 0x0380: "Display controller", 0x0401: "Audio controller", 0x0600: "Host bridge",
                0x0601: "ISA bridge", 0x0604: "PCI bridge", 0x0680: "Bridge", 0x0C03: "USB controller", 0x0C05: "SMBus"}
@@ -135,7 +137,7 @@ class PCIDevice(Device):
 
     def read_config(self, offset, size):
         """A configuration cycle: 1, 2 or 4 bytes."""
-        return int.from_bytes(self.s.config[offset:offset + size], "little")
+        return UNPACK[size](self.s.config, offset)[0]
 
     def write_config(self, offset, value, size):
         config, wmask, w1cmask = self.s.config, self.wmask, self.w1cmask
@@ -304,7 +306,7 @@ class PCIBus:
 
     def read_config(self, bus, where, offset, size):
         """Nobody answers: all ones (a master abort)."""
-        device = self.find(bus, where)
+        device = self.devices.get(where) if bus == self.number else self.find(bus, where)
         return (1 << 8 * size) - 1 if device is None else device.read_config(offset, size)
 
     def write_config(self, bus, where, offset, value, size):

@@ -242,6 +242,7 @@ def count_passively(time, pit, ports, speaker, port61):
     for n, counter in enumerate(pit.counters):
         counter.passive = PassiveCounter(time)
         ports.add_counter(n, 1, counter.passive)
+    ports.set_latch(3, tuple(counter.passive for counter in pit.counters))
     speaker.passive = PassiveCounter(time)
     port61.add_counter(0, 1, speaker.passive)
 

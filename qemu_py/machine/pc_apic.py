@@ -12,7 +12,7 @@ from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 LAPIC_ADDRESS, LAPIC_SIZE = 0xFEE00000, 0x1000
 IOAPIC_ADDRESS, IOAPIC_SIZE = 0xFEC00000, 0x1000
 ABOVE_PCI = 0x1000                      # priority
-MSR_APIC_BASE, APIC_BASE_BSP, APIC_BASE_ENABLE = 0x1B, 1 << 8, 1 << 11
+MSR_APIC_BASE, APIC_BASE_BSP = 0x1B, 1 << 8
 TIMER_INPUT = 2
 
 
@@ -57,7 +57,7 @@ def pc_apic_init(machine, pic):
 def new_apic(machine, cpu, n):
     tcg = machine.tcg
     apic = APIC(machine.clocks.vm, apic_id=n, bus=machine.apic_bus, bsp=n == 0,
-                enabled=lambda: cpu.rdmsr(MSR_APIC_BASE) & APIC_BASE_ENABLE)
+                enabled=lambda: cpu.apic_enabled)
 
     def request(mask):
         def handler(_, level):
@@ -90,16 +90,16 @@ def new_apic(machine, cpu, n):
 
 def apic_page_ops(machine):
     """The page at FEE00000h: every processor finds its own APIC there."""
-    apics, tcg = machine.apics, machine.tcg
+    apics, cpus, tcg = machine.apics, machine.cpus, machine.tcg
 
     def read(addr, size):
-        apic = apics[tcg.current]
-        return apic.read(addr, size) if apic.enabled() else 0xFFFFFFFF
+        n = tcg.current
+        return apics[n].read(addr, size) if cpus[n].apic_enabled else 0xFFFFFFFF
 
     def write(addr, value, size):
-        apic = apics[tcg.current]
-        if apic.enabled():
-            apic.write(addr, value, size)
+        n = tcg.current
+        if cpus[n].apic_enabled:
+            apics[n].write(addr, value, size)
     return MemoryRegionOps(read, write, impl=(4, 4))
 
 

@@ -148,7 +148,9 @@ class TCGThread:
         """The virtual clock runs again, or has a new first timer; any thread, with the lock held."""
         if self._in_timers:
             return                      # run_timers() sees to it
-        self.set_alarm()
+        timers = self.vm.active_timers
+        if timers and self.vm.enabled:  # an alarm that rings too early is set anew then
+            self.alarm.set(self.vm.time.host_ns(timers[0][0]), no_later=True)
         if get_ident() != self.ident:
             self.wake()
 

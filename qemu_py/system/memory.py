@@ -296,7 +296,7 @@ class SlotTable:
         base = (fr.addr - fr.offset_in_region) & (1 << 64) - 1
         # What the slot was made from is in the key: a change makes another slot.
         key = (mr, mr.ops, base, tuple(mr.coalesced), tuple(mr.ioeventfds), mr.flush_coalesced_mmio,
-               tuple(mr.counters))
+               tuple(mr.counters), mr.latch)
         slot = self.slots.get(key)
         if slot is None:
             ops = mr.ops
@@ -307,7 +307,7 @@ class SlotTable:
                 read_block=read_block, write_block=write_block,
                 coalesced=[(offset, offset + size) for offset, size in mr.coalesced],
                 ioeventfds=[(e.addr, e.size, e.data if e.match_data else None, e.fd) for e in mr.ioeventfds],
-                flush_coalesced=mr.flush_coalesced_mmio, counters=mr.counters)
+                flush_coalesced=mr.flush_coalesced_mmio, counters=mr.counters, latch=mr.latch)
             native = getattr(getattr(read, "__self__", None), "attach_slot", None)
             if native is not None:      # a device of _core's, served without Python
                 native(self.physmap, slot)
@@ -365,7 +365,7 @@ class PhysMapListener(MemoryListener):
         mr = section.mr
         base = (section.offset_within_address_space - section.offset_within_region) & (1 << 64) - 1
         return (mr, mr.ops, base, tuple(mr.coalesced), tuple(mr.ioeventfds),
-                mr.flush_coalesced_mmio, tuple(mr.counters)) not in self.slots.slots
+                mr.flush_coalesced_mmio, tuple(mr.counters), mr.latch) not in self.slots.slots
 
     def commit(self) -> None:
         if not self.changed:

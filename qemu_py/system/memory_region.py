@@ -110,6 +110,7 @@ class MemoryRegion:
         self.destroyed = False
         self.warning_printed = False
         self.counters: list[tuple] = []                 # (offset, size, shift, PassiveCounter)
+        self.latch: tuple | None = None                 # (offset of an 8254's control word, its PassiveCounters)
         self.passive_reads: dict[int, PassivePort] = {}
         self.passive_writes: dict[int, PassivePort] = {}
         self.memory = None                              # of a root: whose address space it spans
@@ -418,6 +419,11 @@ class MemoryRegion:
     def add_counter(self, offset: int, size: int, counter, shift: int = 0) -> None:
         """Reads of `size` bytes at `offset` give a PassiveCounter (>> shift) while that is active: no callback."""
         self.counters.append((offset, size, shift, counter))
+        self._changed()
+
+    def set_latch(self, offset: int, counters: tuple) -> None:
+        """The control word of an 8254: latch commands for counters that are active call nobody."""
+        self.latch = (offset, counters)
         self._changed()
 
     # ---- the end

@@ -52,7 +52,7 @@ def test_a_count_is_a_function_of_the_time(time):
 def test_an_access_of_another_size_or_an_inactive_counter_asks_the_device(time):
     counter = PassiveCounter(time)
     assert read(counter) == 0xEE
-    counter.count_up(PM_HZ, 0xFFFFFF)
+    counter.count_up(PM_HZ, 0xFFFFFF, base=0x1000)
     assert read(counter, size=2) != 0xEE
     memory = Memory()
     region = MemoryRegion.io("counter", 8, MemoryRegionOps(lambda addr, size: 0xEE))
@@ -192,3 +192,27 @@ def test_while_it_stands_still_nothing_is_lost(owned):
     assert owned.get_ns() == stopped
     owned.enable()
     assert owned.lag == 0 and owned.get_ns() >= stopped
+
+
+def test_a_latch_command_is_obeyed_without_the_device(time):
+    """Bits 4 and 5 of the control word clear; a second latch before the read is ignored; the rest is the device's."""
+    counters = tuple(PassiveCounter(time) for _ in range(3))
+    written = []
+    memory = Memory()
+    region = MemoryRegion.io("pit", 4, MemoryRegionOps(lambda addr, size: 0xEE, lambda addr, value, size: written.append((addr, value))))
+    for n, counter in enumerate(counters):
+        region.add_counter(n, 1, counter)
+    region.set_latch(3, counters)
+    memory.system_io.add_subregion(0x40, region)
+    port = memory.physmap
+    now = time.get_ns() * PIT_FREQ // 10 ** 9
+    counters[2].count_8254(PIT_FREQ, now - 10, 0x5000, 2, 3, False, -1)
+    port.port_write(0x43, 0x8F)         # counter 2; bits 0 to 3 do not matter
+    assert counters[2].flip_flop == (False, 0x5000 - 10) and written == []
+    counters[2].count_8254(PIT_FREQ, now - 50, 0x5000, 2, 3, False, 0x5000 - 10)
+    port.port_write(0x43, 0x80)
+    assert (port.port_read(0x42), port.port_read(0x42)) == (0xF6, 0x4F)
+    for value in (0x00, 0x40, 0xB4, 0xC4):      # counters that are not active; a mode; a read-back
+        port.port_write(0x43, value)
+    port.port_write(0x42, 0x80)
+    assert written == [(3, 0x00), (3, 0x40), (3, 0xB4), (3, 0xC4), (2, 0x80)]
