@@ -135,6 +135,13 @@ class AIOThreads:
         self.poll()
         return True
 
+    def wait_briefly(self, seconds):
+        """For a device that is polled by a guest which waits for it: give the workers so much time, then call callbacks of what is done."""
+        with self.lock:
+            if self.in_flight and not self.completed:
+                self.work_done.wait(seconds)
+        self.poll()
+
     def qemu_aio_flush(self):
         """Wait until nothing is in flight."""
         while self.qemu_aio_wait():

@@ -7,6 +7,7 @@
 
 Offsets and lengths are bytes. The callback gets 0 or an errno, in the main loop with the lock held, never
 before the call has returned. What is given back is an AIORequest for cancel(). pread, pwrite and flush wait.
+blk.read_cached(offset, buffers) reads at once what the host has in memory, without the two changes of thread that a request costs.
 
 rerror= and werror= decide what becomes of an error: `report` hands it to the device, `ignore` calls it
 success, `stop` stops the machine and tries again when it goes on, `enospc` does that when the host's disk
@@ -21,6 +22,8 @@ from qemu_py.backends.posix_file import SECTOR, ImageFile
 
 READ_POLICIES = ("report", "ignore", "stop")
 WRITE_POLICIES = ("enospc", "report", "ignore", "stop")
+MOMENT = 100e-6                         # seconds
+MAX_CACHED = 256 << 10                  # bytes: copying more takes so long that the guest had better run meanwhile
 
 
 def open_image(path, who, format_name=None, read_only=False, cache="writeback", snapshot=False):
@@ -108,6 +111,12 @@ class BlockBackend:
     def aio_writev(self, offset, buffers, callback):
         return self._transfer(True, offset, buffers, callback)
 
+    def read_cached(self, offset, buffers):
+        """Fill the buffers now; False, with nothing promised of them: use aio_readv, the host's disk is needed, or there is an error."""
+        length = sum(map(len, buffers))
+        return (length <= MAX_CACHED and self.driver is not None and 0 <= offset <= self.driver.size - length
+                and self.driver.preadv_cached(offset, buffers))
+
     def _transfer(self, is_write, offset, buffers, callback):
         driver = self.driver
         if driver is None:
@@ -157,6 +166,10 @@ class BlockBackend:
                 self.on_stop(self, error)
                 return
         request.callback(error)
+
+    def wait_briefly(self):
+        """The guest asks whether a request is done; it may be within a moment."""
+        self.aio.wait_briefly(MOMENT)
 
     def retry(self):
         """The machine goes on: try again what stopped it."""

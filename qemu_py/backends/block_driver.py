@@ -42,6 +42,10 @@ class BlockDriver:
         """Fill the writable buffers, all of them, with the bytes from `offset` on."""
         raise NotImplementedError
 
+    def preadv_cached(self, offset, buffers):
+        """Does the same at once, or gives False: it would block, or fail."""
+        return False
+
     def pwritev(self, offset, buffers):
         """Write the buffers' bytes from `offset` on."""
         raise NotImplementedError

@@ -44,6 +44,7 @@ class ImageFile:
         except BaseException:
             self.close()
             raise
+        self.tells_cached = self.align == 1 and hasattr(os, "RWF_NOWAIT")       # until the file system says that it cannot
         self.unaligned = threading.Lock()       # O_DIRECT: parts of blocks are read, changed and written
 
     # ---------------------------------------------------------------- opening
@@ -109,6 +110,18 @@ class ImageFile:
             self._direct(offset, buffers, False)
         else:
             self._transfer(os.preadv, offset, buffers)
+
+    def preadv_cached(self, offset, buffers):
+        """Fill all buffers, if the host has the bytes in its page cache; False: it would have to wait, or cannot tell."""
+        if not self.tells_cached or len(buffers) > MAX_VECTORS:
+            return False
+        try:
+            return os.preadv(self.fd, buffers, offset, os.RWF_NOWAIT) == sum(map(len, buffers))
+        except BlockingIOError:
+            return False
+        except OSError as e:            # a broken disk is for preadv to report
+            self.tells_cached = e.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+            return False
 
     def pwritev(self, offset, buffers):
         if self.align > 1:

@@ -15,6 +15,7 @@ class RawImage(BlockDriver):
         # These block: a BlockBackend calls them in a worker.
         self.preadv, self.pwritev = file.preadv, file.pwritev
         self.flush, self.discard = file.flush, file.discard
+        self.preadv_cached = file.preadv_cached
 
     @classmethod
     def probe(cls, head):

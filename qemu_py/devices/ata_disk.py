@@ -160,6 +160,9 @@ class ATADisk(IDEDrive):
                 s.lba += count
                 s.left -= count
                 self.send(data, s.block, "read_piece")
+        if self.blk.read_cached(s.lba * SECTOR, [data]):
+            done(0)
+            return
         s.status = BSY | DRDY | DSC
         self.request = self.blk.aio_readv(s.lba * SECTOR, [data], done)
 
@@ -236,6 +239,9 @@ class ATADisk(IDEDrive):
         s = self.s
         transfer = self.blk.aio_writev if s.dma_write else self.blk.aio_readv
         return transfer(s.lba * SECTOR + done, views, moved)
+
+    def dma_cached(self, done, views):
+        return self.blk.read_cached(self.s.lba * SECTOR + done, views)
 
     def dma_end(self):
         s = self.s

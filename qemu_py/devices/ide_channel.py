@@ -81,6 +81,8 @@ class IDEChannel(Device):
             return self.absent()
         s = drive.s
         if addr == 7:
+            if drive.request is not None:
+                drive.blk.wait_briefly()
             if s.interrupt:
                 s.interrupt = False     # reading status acknowledges
                 self.update_irq()
@@ -125,7 +127,12 @@ class IDEChannel(Device):
 
     def read_alternate(self, addr, size):
         """Status without the acknowledge."""
-        return self.selected.s.status if self.selected is not None else self.absent()
+        drive = self.selected
+        if drive is None:
+            return self.absent()
+        if drive.request is not None:
+            drive.blk.wait_briefly()
+        return drive.s.status
 
     def write_control(self, addr, value, size):
         before, self.s.control = self.s.control, value & (HOB | SRST | NIEN)

@@ -59,6 +59,9 @@ class BusMaster:
         if offset == BMIC:
             return s.command
         if offset == BMIS:
+            drive = self.drive_in_flight()
+            if drive is not None:
+                drive.blk.wait_briefly()
             return s.status
         if offset >= BMIDTP:
             return s.table >> 8 * (offset - BMIDTP) & 0xFF

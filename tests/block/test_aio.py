@@ -103,6 +103,18 @@ def test_waiting_for_nothing_returns_at_once(aio):
     assert aio.qemu_aio_wait() is False
 
 
+def test_who_polls_waits_a_moment_for_what_is_in_flight(aio):
+    gate, results = Gate(), []
+    aio.wait_briefly(PATIENCE)                  # nothing is: it returns at once
+    aio.submit(gate, results.append)
+    aio.wait_briefly(0)
+    assert results == []
+    gate.gate.set()
+    while not results:
+        aio.wait_briefly(PATIENCE)
+    assert results == [0]
+
+
 def test_a_queued_request_that_is_cancelled_never_runs(aio):
     gate, ran = Gate(), []
     for _ in range(aio.MAX_THREADS):

@@ -33,6 +33,34 @@ def test_bytes_of_the_disk_are_bytes_of_the_file(opener, image):
     assert path.read_bytes()[5:10] == b"hello"
 
 
+def test_what_the_host_has_in_memory_is_read_at_once(opener, image):
+    path = image(64 * KIB)
+    blk, parts = opener(path), [bytearray(1000), bytearray(24)]
+    path.read_bytes()
+    if not blk.read_cached(512, parts):
+        pytest.skip("this file system cannot tell what is cached")
+    assert b"".join(parts) == path.read_bytes()[512:1536]
+    assert blk.aio.in_flight == 0
+    blk.pwrite(512, b"new")
+    assert blk.read_cached(512, parts) and parts[0][:3] == b"new"
+
+
+def test_what_cannot_be_read_at_once_is_left_to_a_request(opener, image, monkeypatch):
+    path = image(64 * KIB)
+    blk = opener(path)
+    assert not blk.read_cached(64 * KIB - 1, [bytearray(2)]) and not blk.read_cached(-1, [bytearray(1)])     # an error
+    assert not opener(image(512, "other"), snapshot=True).read_cached(0, [bytearray(512)])
+    calls = []
+
+    def preadv(fd, buffers, offset, flags=0):
+        calls.append(flags)
+        raise BlockingIOError if len(calls) < 3 else OSError(95, "not supported")
+    monkeypatch.setattr(os, "preadv", preadv)
+    for _ in range(6):
+        assert not blk.read_cached(0, [bytearray(512)])
+    assert calls == [os.RWF_NOWAIT] * 3                         # a file system that cannot tell is not asked again
+
+
 def test_vectors_are_filled_in_order(opener, image):
     path = image(64 * KIB)
     blk, parts, results = opener(path), [bytearray(n) for n in (1, 511, 0, 4096)], []

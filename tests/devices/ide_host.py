@@ -32,6 +32,9 @@ class Failing:
         self.error = 0
         self.log = []
 
+    def preadv_cached(self, offset, buffers):
+        return False
+
     def preadv(self, offset, buffers):
         self.log.append("read")
         if self.error:

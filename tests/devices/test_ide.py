@@ -26,9 +26,11 @@ def host(tmp_path):
     host.close()
 
 
-@pytest.fixture
-def disk(host):
+@pytest.fixture(params=[True, False], ids=["cached", "by a worker"])
+def disk(host, request):
     host.path = host.disk()
+    if not request.param:
+        host.closing[0].driver.file.tells_cached = False
     return host
 
 

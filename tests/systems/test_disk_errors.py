@@ -53,6 +53,9 @@ class Broken:
             self.times -= 1
             raise OSError(self.error, "")
 
+    def preadv_cached(self, offset, buffers):
+        return False
+
     def preadv(self, offset, buffers):
         self.fail()
         self.driver.preadv(offset, buffers)

@@ -41,6 +41,9 @@ class Patient:
     def counter(self):
         return int.from_bytes(bytes(self.machine.ram.view[COUNTER:COUNTER + 4]), "little")
 
+    def preadv_cached(self, offset, buffers):
+        return False
+
     def preadv(self, offset, buffers):
         self.threads.add(threading.current_thread())
         start, limit = self.counter(), time.monotonic() + PATIENCE
