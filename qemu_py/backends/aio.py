@@ -28,6 +28,7 @@ class AIOThreads:
     """The workers of one machine. main_loop: where completions run; None: in qemu_aio_wait only."""
     MAX_THREADS = 16
     IDLE_SECONDS = 10.0
+    IMMEDIATE = True                    # whoever asks may see what is done at once; False: only at the time that the subclass chooses
 
     def __init__(self, main_loop=None):
         self.lock = threading.Lock()
@@ -137,6 +138,8 @@ class AIOThreads:
 
     def wait_briefly(self, seconds):
         """For a device that is polled by a guest which waits for it: give the workers so much time, then call callbacks of what is done."""
+        if not self.IMMEDIATE:
+            return
         with self.lock:
             if self.in_flight and not self.completed:
                 self.work_done.wait(seconds)

@@ -114,7 +114,7 @@ class BlockBackend:
     def read_cached(self, offset, buffers):
         """Fill the buffers now; False, with nothing promised of them: use aio_readv, the host's disk is needed, or there is an error."""
         length = sum(map(len, buffers))
-        return (length <= MAX_CACHED and self.driver is not None and 0 <= offset <= self.driver.size - length
+        return (self.aio.IMMEDIATE and length <= MAX_CACHED and self.driver is not None and 0 <= offset <= self.driver.size - length
                 and self.driver.preadv_cached(offset, buffers))
 
     def _transfer(self, is_write, offset, buffers, callback):

@@ -115,6 +115,19 @@ def test_who_polls_waits_a_moment_for_what_is_in_flight(aio):
     assert results == [0]
 
 
+def test_a_subclass_may_choose_when_requests_are_done(opener, image):
+    path = image(4096)
+    blk, results = opener(path), []
+    blk.aio.IMMEDIATE = False
+    assert not blk.read_cached(0, [bytearray(512)])
+    blk.aio_readv(0, [bytearray(512)], results.append)
+    while not blk.aio.completed:
+        blk.wait_briefly()
+    assert results == []
+    blk.drain()
+    assert results == [0]
+
+
 def test_a_queued_request_that_is_cancelled_never_runs(aio):
     gate, ran = Gate(), []
     for _ in range(aio.MAX_THREADS):
