@@ -34,3 +34,15 @@ def test_linuxboot_is_a_plug_and_play_option_rom():
     product = int.from_bytes(header[16:18], "little")
     assert rom[product:].startswith(b"Linux loader ROM\0")
     assert 0 < int.from_bytes(header[26:28], "little") < len(rom)       # the bootstrap entry vector
+
+
+def test_vgabios_is_the_option_rom_of_our_display_adapter():
+    """PCI Firmware Specification 3.0, 5.1: the PCI data structure; at 1Eh what programs look for in an EGA's ROM."""
+    rom = (Path(ROM_PATH).parent / "vgabios.bin").read_bytes()
+    assert rom[:2] == b"\x55\xaa" and len(rom) == rom[2] * 512 <= 32768
+    assert sum(rom) & 0xFF == 0
+    assert rom[0x1E:0x21] == b"IBM"
+    at = int.from_bytes(rom[0x18:0x1A], "little")
+    assert at % 4 == 0 and rom[at:at + 8] == b"PCIR\x34\x12\x11\x11"
+    assert rom[at + 0x0A] == 0x18 and rom[at + 0x0D:at + 0x10] == b"\0\0\x03"
+    assert rom[at + 0x10] == rom[2] and rom[at + 0x15] == 0x80

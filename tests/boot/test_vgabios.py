@@ -1,4 +1,5 @@
-"""SeaBIOS' VGA BIOS (Debian's package `seabios`) sets modes on the standard VGA, asked by INT 10h from an option ROM."""
+"""SeaBIOS' VGA BIOS (Debian's package `seabios`), which -global VGA.romfile= chooses, sets modes on the standard VGA as ours
+(test_vgabios_graphics.py) does, asked by INT 10h from an option ROM."""
 import numpy as np
 import pytest
 
@@ -21,10 +22,10 @@ def option_rom(mode):
 @pytest.fixture
 def screen_of(make_machine):
     """The picture after the option ROM for a mode has run, and the machine."""
-    need_seabios()
+    need_seabios("bios-256k.bin", "vgabios-stdvga.bin")
 
     def run(mode):
-        machine = make_machine(machine="pc", bios="seabios", ram_size=32 << 20,
+        machine = make_machine(machine="pc", bios="seabios", ram_size=32 << 20, globals={("VGA", "romfile"): "vgabios-stdvga.bin"},
                                devices=[("isa-debug-exit", {"iobase": "0xf4", "iosize": "4"})])
         machine.fw_cfg.add_file("genroms/test.rom", option_rom(mode))
         machine.clocks.rt.timer(lambda: machine.request_exit(99)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)

@@ -64,3 +64,13 @@ def test_it_needs_nothing_outside_the_package(monkeypatch):
     monkeypatch.setattr(datadir, "SYSTEM_DIRS", ())
     for word in cli.parse_demo(["-display", "none", "-serial", "null"]).drives:
         assert os.path.dirname(word.file) == os.path.dirname(demo.DEMO_IMAGE)
+
+
+def test_its_screen_needs_nothing_outside_the_package(monkeypatch):
+    from tests.boot.screens import Watch
+    monkeypatch.setattr(datadir, "SYSTEM_DIRS", ())
+    machine = cli.make_machine(["demo", "-display", "none", "-serial", "null"])
+    try:
+        assert any("demo: a small" in line for line in Watch(machine, ("demo>", None)).run())
+    finally:
+        machine.close()
