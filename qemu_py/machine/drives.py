@@ -6,6 +6,7 @@ device at its place: `machine.drives.get("ide", bus, unit)`, `machine.drives.by_
 from dataclasses import dataclass
 
 from qemu_py.backends.aio import AIOThreads
+from qemu_py.backends.aio_timed import TimedAIO
 from qemu_py.backends.block import READ_POLICIES, WRITE_POLICIES, BlockBackend, open_image
 from qemu_py.backends.posix_file import CACHE_MODES
 from qemu_py.util.errors import UserError
@@ -166,8 +167,9 @@ class Drives:
 
     on_stop(backend, errno): stop the machine for an error (werror=stop ...)."""
 
-    def __init__(self, main_loop, on_stop=None):
-        self.aio = AIOThreads(main_loop)
+    def __init__(self, main_loop, on_stop=None, counted=None):
+        """counted: the virtual clock, when that counts instructions; completions then come by it."""
+        self.aio = AIOThreads(main_loop) if counted is None else TimedAIO(counted)
         self.on_stop = on_stop
         self.backends = {}              # (interface, bus, unit) -> BlockBackend
         self.ids = {}

@@ -33,7 +33,7 @@ class Machine:
         self.tb_cache = None            # translations, shared by the CPUs
         self.devices = []               # (name, device) in the order in which they were made
         self.chardevs = []
-        self.drives = Drives(self.main_loop, self.block_error)
+        self.drives = Drives(self.main_loop, self.block_error, self.clocks.vm if self.icount is not None else None)
         self.pci = None                 # the board's PCI bus, if it has one
         self.pm = None                  # its power management, if it has that
         self.reset_handlers = []
