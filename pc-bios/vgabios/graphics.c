@@ -32,6 +32,8 @@ static far at(mode_ref m, u32 offset)
     return FAR(m->segment, offset);
 }
 
+static u32 room(u32 offset) { return 0x10000 - (offset & 0xFFFF); }
+
 static u32 page_offset(mode_ref m, u8 page) { return page < m->pages ? page * bda.page_size : 0; }
 
 /* The byte of a pixel, or of the eight (CGA: four) among which it is */
@@ -162,10 +164,25 @@ static void draw_dots(mode_ref m, u32 offset, u8 dots, u8 color)
             word = word >> 8 | word << 8;
             pokew(p, color & XOR ? peekw(p) ^ word : word);
         }
-    } else {
-        u32 ink = pixel_value(m, color), bytes = m->layout == DIRECT ? direct_bytes() : 1;
-        for (u8 n = 0; n < 8; n++, offset += bytes)
-            put_value(m, offset, dots & 0x80 >> n ? ink : 0);
+    } else
+        for (u8 n = 0; n < 8; n++)
+            pokeb(FAR(m->segment, offset + n), dots & 0x80 >> n ? color : 0);
+}
+
+static void draw_direct(mode_ref m, u32 offset, far font, u8 color)
+{
+    u32 line = pitch(m), ink = pixel_value(m, color), bytes = direct_bytes();
+    for (u32 height = bda2.char_height; height--; offset += line) {
+        u32 row = (u32) peekb(font++) << 24;
+        if (room(offset) < 8 * bytes)               /* a bank ends in it */
+            for (u32 n = 0; n < 8; n++, row <<= 1)
+                put_value(m, offset + n * bytes, row >> 31 ? ink : 0);
+        else {
+            far p = at(m, offset);
+            for (u32 n = 0; n < 8; n++, row <<= 1)
+                for (u32 k = 0; k < bytes; k++)
+                    pokeb(p++, row >> 31 ? ink >> 8 * k : 0);
+        }
     }
 }
 
@@ -173,6 +190,10 @@ void draw_character(mode_ref m, u8 page, u32 column, u32 row, u8 c, u8 color)
 {
     u32 height = bda2.char_height;
     far font = glyph(m, c);
+    if (m->layout == DIRECT) {
+        draw_direct(m, offset_of(m, page, 8 * column, row * height), font, color);
+        return;
+    }
     if (m->layout == PLANAR)
         planes_begin(color);
     for (u32 line = 0; line < height; line++)
@@ -220,8 +241,6 @@ static u32 bytes_of(mode_ref m, u32 columns)
     return m->layout == DIRECT ? 8 * columns * direct_bytes() : m->layout == BYTES ? 8 * columns
         : m->layout == CGA && m->bits == 2 ? 2 * columns : columns;
 }
-
-static u32 room(u32 offset) { return 0x10000 - (offset & 0xFFFF); }
 
 static void move_bytes(mode_ref m, u32 to, u32 from, u32 bytes)
 {

@@ -77,7 +77,7 @@ mode_ref find_mode(u8 number)
 
 mode_ref current_mode(void)
 {
-    if (vbe_active())
+    if (bda.mode == VBE_MODE)
         return dispi(BPP) == 4 ? &planar_mode : &direct_mode;
     return find_mode(bda.mode & 0x7F);
 }

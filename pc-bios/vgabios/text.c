@@ -42,14 +42,14 @@ static void show_cursor(void)
 void set_cursor(u8 page, u16 at)
 {
     bda.cursor[page & 7] = at;
-    if ((page & 7) == bda.page && !vbe_active())
+    if ((page & 7) == bda.page && bda.mode != VBE_MODE)
         show_cursor();
 }
 
 void set_page(u8 page)
 {
     mode_ref m = current_mode();
-    if (!m || page >= m->pages || vbe_active())
+    if (!m || page >= m->pages || bda.mode == VBE_MODE)
         return;
     bda.page = page;
     bda.page_start = page * bda.page_size;

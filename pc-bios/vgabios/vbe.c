@@ -139,7 +139,7 @@ static u16 set_vbe_mode(u16 wanted)
     set_dispi(YRES, m->height);
     set_dispi(BPP, m->bpp);
     set_dispi(ENABLE, DISPI_ENABLED | (wanted & LINEAR ? DISPI_LFB : 0) | (wanted & NO_CLEAR ? DISPI_NOCLEAR : 0));
-    bda.mode = 0x7F;                                /* none that programs know */
+    bda.mode = VBE_MODE;
     bda.columns = m->width / 8;
     bda.page_size = 0;
     bda2.last_row = m->height / 16 - 1;

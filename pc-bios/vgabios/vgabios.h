@@ -45,6 +45,7 @@ struct video_data2 {                                /* from 40:84h on */
 #define save_pointer (*(volatile u32 __seg_fs *) 0x4A8)
 #define vector(n) (((volatile u32 __seg_fs *) 0)[n])
 
+#define VBE_MODE 0x7F                               /* `mode` while one of VBE's own is set: none that programs know */
 #define CONTROL_NO_EMULATION 0x01                   /* control: CGA cursor emulation is off */
 #define CONTROL_NOT_CLEARED 0x80
 #define FLAG_SUMMING 0x02                           /* flags */
