@@ -72,7 +72,7 @@ def test_a_file_system_is_made_filled_and_read_back(initramfs, images, tmp_path,
     assert "\nDONE" in text and "exception" not in text and "I/O error" not in text
     if "FLOPPY" in environment:
         assert f"DISKETTE {hashlib.md5(diskette.read_bytes()).hexdigest()}" in text, text[-3000:] + guest.stderr.decode()[-1000:]
-    file_system = partition(disk)
+    file_system = partition(disk, tmp_path / "partition")
     checked = e2fsck("-f", "-n", file_system)
     assert checked.returncode == 0, checked.stdout
     assert hashlib.md5(read_file(file_system, "big", tmp_path / "big").read_bytes()).hexdigest() == expected
@@ -91,7 +91,7 @@ def test_kill_9_leaves_what_was_flushed_and_the_journal_recovers(initramfs, imag
     guest.wait()
     guest.stdout.close()
     assert b"FLUSHED" in text
-    file_system = partition(disk)
+    file_system = partition(disk, tmp_path / "partition")
     assert e2fsck("-f", "-y", file_system).returncode in (0, 1)         # 1: errors were corrected (the journal, counts)
     assert e2fsck("-f", "-n", file_system).returncode == 0
     assert read_file(file_system, "first", tmp_path / "first").read_bytes() == data
