@@ -67,10 +67,10 @@ ROM u8 static_functionality[16] = {
     0xFF, 0xE0, 0x0F,                               /* modes 0-7, 0Dh-0Fh, 10h-13h */
     0, 0, 0, 0,
     7,                                              /* 200, 350, 400 scan lines */
-    2, 8,                                           /* fonts at a time, of so many */
+    8, 2,                                           /* fonts, of which so many at a time */
     0xFF, 0x0E,                                     /* everything but the light pen; palettes and combinations */
     0, 0,
-    0x3C, 0 };
+    0x22, 0 };                                      /* through the save pointers: palette kept, combinations */
 
 struct information {                                /* of 64 bytes; behind the BIOS data area's copy */
     u8 rows;

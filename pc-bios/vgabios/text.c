@@ -134,10 +134,11 @@ static void put(mode_ref m, u8 page, u32 column, u32 row, u8 c, u8 attribute, in
 void write_characters(u8 page, u8 c, u8 attribute, u16 count, int with_attribute)
 {
     mode_ref m = current_mode();
-    page &= 7;
-    u32 column = bda.cursor[page] & 0xFF, row = bda.cursor[page] >> 8;
     if (!m)
         return;
+    if (page >= m->pages)                           /* with 256 colours some have the background's here */
+        page = 0;
+    u32 column = bda.cursor[page] & 0xFF, row = bda.cursor[page] >> 8;
     if (m->layout == TEXT && with_attribute) {
         fillw(cell(m, page, column, row), attribute << 8 | c, count);
         return;

@@ -68,6 +68,13 @@ def test_characters_are_drawn_read_and_scrolled(guest, mode):
     assert (pixels(g, mode).any(axis=2) == expected).all()
 
 
+def test_a_page_that_256_colours_do_not_have_is_the_first(guest):
+    g = guest(dict(ax=0x13), dict(ax=0x0200, bx=0, dx=0x0101), dict(ax=0x0941, bx=0x0528, cx=2), dict(ax=0x0D00, bx=0, cx=9, dx=10))
+    expected = np.zeros((200, 320), bool)
+    expected[8:16, 8:24] = np.tile(glyph(ord("A"), 8), 2)
+    assert (pixels(g, 0x13).any(axis=2) == expected).all()
+
+
 @pytest.mark.parametrize("mode", GRAPHICS)
 def test_the_teletype_scrolls_at_the_end_of_the_screen(guest, mode):
     color, (width, height), _, lines = GRAPHICS[mode]

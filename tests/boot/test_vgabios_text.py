@@ -165,7 +165,7 @@ def test_scan_lines_of_text_modes(guest, choice, lines, height):
     assert g.machine.vga.picture().shape[0] == (400 if lines == 200 else lines)
     state = g.read(DATA, 64)
     assert (state[4], state[0x22], state[0x23], state[0x2A]) == (3, 25, height, choice)
-    assert g.read(g.far(DATA), 3) == b"\xff\xe0\x0f"    # modes 0 to 7, 0Dh to 13h
+    assert g.read(g.far(DATA), 10) == b"\xff\xe0\x0f\0\0\0\0\x07\x08\x02"     # modes 0 to 7, 0Dh to 13h; scan lines; fonts
 
 
 def test_state_is_saved_and_restored(guest):
