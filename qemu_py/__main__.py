@@ -1,6 +1,15 @@
-"""`python -m qemu_py` is `qemu-py`."""
+"""The command `qemu-py`, and `python -m qemu_py`."""
+import signal
 import sys
 
-from qemu_py.cli import main
 
-sys.exit(main())
+def start():
+    """A Ctrl-C while the program is still being loaded ends it without a word."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from qemu_py.cli import main
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -1,6 +1,7 @@
 """The command `qemu-py`: options to a machine, its errors to one line, its end to a status."""
 import functools
 import os
+import signal
 import sys
 
 from qemu_py import options
@@ -14,19 +15,29 @@ PROGRAM = "qemu-py"
 def main(arguments=None):
     """Run the command line; the exit status."""
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:   # see __main__.py
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return run(sys.argv[1:] if arguments is None else arguments)
     except Quit as answer:
-        print(answer, end="")
-        return 0
+        return say(str(answer))
     except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:           # before the machine handles signals itself
         print(f"{PROGRAM}: terminating on signal 2", file=sys.stderr)
         return 0
-    except BrokenPipeError:
-        # Whoever read our answer has gone; keep the interpreter from failing once more at its end.
+
+
+def say(text):
+    """The answer to a question, on standard output; the exit status."""
+    try:
+        print(text, end="", flush=True)
+        return 0
+    except OSError as error:
+        # Keep the interpreter from failing once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):      # else whoever read the answer has gone
+            print(f"{PROGRAM}: cannot write to standard output: {error.strerror}", file=sys.stderr)
         return 1
 
 

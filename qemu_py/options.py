@@ -4,6 +4,8 @@ A row is the option's name, its argument as -help shows it, the help text, and t
 called with the state of the parse and the argument's text. What a machine is made of goes into a
 MachineConfig; nothing is opened or built before the whole line has been read.
 """
+import shutil
+import textwrap
 from dataclasses import dataclass, field
 
 from qemu_py.backends.char_options import NamedChardevs
@@ -16,6 +18,8 @@ from qemu_py.control.option_streams import (add_consoles, choose_display, monito
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import did_you_mean
 from qemu_py.util.version import __version__
+
+HELP_COLUMN = 24                        # where the meaning of an option begins in -help
 
 
 @dataclass
@@ -158,7 +162,8 @@ BY_NAME = {option.name: option for option in OPTIONS}
 
 
 def help_text():
-    """What -help prints."""
+    """What -help prints, in lines that fit the terminal."""
+    width = max(60, min(100, shutil.get_terminal_size((100, 24)).columns - 1))
     lines = [f"qemu-py version {__version__}: a 32-bit PC in Python",
              "usage: qemu-py [options]",
              "       qemu-py [demo [options]]                   start the demo guest that is in the package",
@@ -166,10 +171,11 @@ def help_text():
     for option in OPTIONS:
         if option.help:
             left = f"-{option.name} {option.argument}".rstrip()
-            if len(left) > 22:
+            if len(left) >= HELP_COLUMN:
                 lines.append(left)
                 left = ""
-            lines.append(f"{left:<23} {option.help}")
+            lines += textwrap.wrap(option.help, width, initial_indent=f"{left:<{HELP_COLUMN}}", subsequent_indent=" " * HELP_COLUMN,
+                                   break_long_words=False, break_on_hyphens=False)
     lines += ["", "Options may be written with one dash or two.", ""]
     return "\n".join(lines)
 

@@ -59,6 +59,12 @@ class OnTerminal:
         self.stream.feed(data)
         return True
 
+    def catches(self, number):
+        """Has the command a handler for the signal yet?"""
+        with open(f"/proc/{self.process.pid}/status") as f:
+            caught = next(line for line in f if line.startswith("SigCgt:"))
+        return int(caught.split()[1], 16) >> (number - 1) & 1
+
     def lines(self):
         return [line.rstrip() for line in self.screen.display]
 
