@@ -51,9 +51,6 @@ class TimedAIO(AIOThreads):
         if request.callback is not None:
             request.callback(request.error)
 
-    def wait_briefly(self, seconds):
-        """A guest that polls waits for its own time."""
-
     def qemu_aio_wait(self):
         """As AIOThreads', without regard to time: start-up, reset and shutdown wait so."""
         if not self.order:

@@ -171,9 +171,7 @@ class APIC(Device):
         if mode in (FIXED, LOWEST):
             self.accept(vector, level)
         elif mode == INIT:
-            self.init_reset()
-            s = self.s
-            s.wait_for_sipi = True
+            self.init_reset()           # and waits for a start-up IPI, unless it is the bootstrap processor's
             self.init.pulse()
         elif mode == STARTUP:
             if s.wait_for_sipi:         # else it is ignored (section 8.4.2)

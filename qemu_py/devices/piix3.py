@@ -4,8 +4,7 @@ Device 8086:7000. Its PIRQRC registers (60h-63h) lead the PCI interrupts to inpu
 controllers, which software makes level triggered in ELCR; its reset control register is port CF9h.
 
 Not modelled: X-bus chip selects, I/O recovery, DMA alias and power control, SMI sources, motherboard
-interrupt 0 (their registers only keep what is written). A reset of the processor alone (SRST, INIT)
-is carried out as one of the whole system.
+interrupt 0 (their registers only keep what is written).
 """
 from dataclasses import dataclass
 
@@ -30,7 +29,7 @@ REGISTERS = (
 
 @device("PIIX3", "82371SB PCI-to-ISA bridge")
 class PIIX3(PCIDevice):
-    """`irqs`: sixteen lines to the interrupt controllers; `request_reset()` resets the system."""
+    """`irqs`: sixteen lines to the interrupt controllers; `request_reset()` resets the system, `request_init()` the processors."""
     VENDOR_ID, DEVICE_ID, CLASS_CODE, HEADER = 0x8086, 0x7000, 0x060100, MULTIFUNCTION
     BUS = None
 
@@ -39,9 +38,10 @@ class PIIX3(PCIDevice):
         pirqs: int = 0                  # levels of PIRQA#-PIRQD#
         rcr: int = 0
 
-    def __init__(self, irqs=(), request_reset=None):
+    def __init__(self, irqs=(), request_reset=None, request_init=None):
         self.irqs = irqs or [IRQ() for _ in range(16)]
         self.request_reset = request_reset
+        self.request_init = request_init or request_reset
         super().__init__()
         self.pirqs = qemu_allocate_irqs(self.set_pirq, 4)
         # All three decodes are always on; special cycles may be.
@@ -85,7 +85,10 @@ class PIIX3(PCIDevice):
         rising = value & ~self.s.rcr
         self.s.rcr = value & (RCR_SYSTEM_RESET | RCR_RESET_CPU)
         if rising & RCR_RESET_CPU:
-            self.request_reset()
+            if value & RCR_SYSTEM_RESET:
+                self.request_reset()
+            else:
+                self.request_init()
 
     def reset(self):
         pirqs = self.s.pirqs            # the devices drive those

@@ -27,6 +27,7 @@ from qemu_py.machine.pc_hpet import pc_hpet_init
 from qemu_py.machine.pc_fw_cfg import fw_cfg_init, pc_fw_cfg_init
 from qemu_py.machine.pc_ide import pc_ide_init
 from qemu_py.machine.pc_isa import pc_cmos_init, pc_isa_init
+from qemu_py.machine.pc_reset import init_requester
 from qemu_py.machine.pc_vga import pc_vga_init
 from qemu_py.machine.registry import QEMUMachine, machine_init, qemu_register_machine
 from qemu_py.system.a20 import A20Gate
@@ -176,7 +177,7 @@ def map_pic(machine, pic):
 def pc_pci_init(machine):
     """The host bridge at 0:0.0 and the PCI-to-ISA bridge at 0:1.0."""
     irqs = [machine.shared_irqs[n].input() if n in machine.shared_irqs else IRQ() for n in range(16)]
-    bridge = PIIX3(irqs, machine.system_reset_request)
+    bridge = PIIX3(irqs, machine.system_reset_request, init_requester(machine))
     host, machine.pci, ports = i440fx_init(machine.memory, machine.ram, machine.rom_memory, bridge.pirqs)
     machine.add_device("i440FX", host)
     machine.memory.physmap.smm = host.set_smm
@@ -214,7 +215,7 @@ def pc_basic_device_init(machine):
     speaker = machine.add_device("isa-pcspk", pcspk.PCSpeaker(clock, pit=pit))
     port61 = isa.map(speaker, 0x61, 1, name="pcspk")
     count_passively(clock.time, pit, pit_ports, speaker, port61)
-    port92 = machine.add_device("port92", Port92(request_reset=machine.system_reset_request))
+    port92 = machine.add_device("port92", Port92(request_reset=init_requester(machine)))
     port92.a20 = machine.a20.fast
     isa.map(port92, 0x92, 1, name="port92")
     port80 = machine.add_device("port80", Port80())

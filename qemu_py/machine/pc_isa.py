@@ -15,6 +15,7 @@ from qemu_py.devices.ps2 import PS2Keyboard, PS2Mouse
 from qemu_py.machine import cmos
 from qemu_py.machine.drives import DriveOptions
 from qemu_py.machine.pc_ide import ide_cmos_init
+from qemu_py.machine.pc_reset import init_requester
 from qemu_py.system.inputs import Inputs
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 from qemu_py.util.errors import UserError
@@ -68,7 +69,7 @@ def i8042_init(machine):
     inputs.key_handlers.append(keyboard.key_event)
     inputs.mouse_handlers.append(mouse.mouse_event)
     keyboard.leds_changed = inputs.set_leds
-    controller = machine.i8042 = I8042(clock, keyboard=keyboard, mouse=mouse, request_reset=machine.system_reset_request)
+    controller = machine.i8042 = I8042(clock, keyboard=keyboard, mouse=mouse, request_reset=init_requester(machine))
     controller.a20 = machine.a20.keyboard
     controller.irq_kbd = isa.irq(KBD_IRQ)
     controller.irq_aux = isa.irq(AUX_IRQ)
