@@ -16,6 +16,7 @@ def init_requester(machine):
             machine.system_reset_request()
             return
         machine.a20.reset()
+        machine.next_boot()             # what -boot once= said has been
         for apic in machine.apics:
             apic.deliver(INIT, 0, False)
             if apic.bsp:
