@@ -2,6 +2,20 @@
 from qemu_py.backends.chardev import CharDevice
 
 
+def deliver(front):
+    """Give a front end as much of front.waiting as it has room for; one that only writes loses it."""
+    while front.waiting:
+        if front.receive is None:
+            front.waiting.clear()
+            return
+        room = front.can_receive()
+        if room <= 0:
+            return
+        data = bytes(front.waiting[:room])
+        del front.waiting[:room]
+        front.receive(data)
+
+
 class InputQueue(CharDevice):
     def __init__(self, label):
         super().__init__(label)
@@ -14,16 +28,10 @@ class InputQueue(CharDevice):
         self.accept_input()
 
     def accept_input(self):
-        if self.delivering:             # receive() may say at once that there is room for more
+        if self.delivering or self.receive is None:     # receive() may say at once that there is room for more
             return
         self.delivering = True
         try:
-            while self.waiting and self.receive is not None:
-                room = self.can_receive()
-                if room <= 0:
-                    return
-                data = bytes(self.waiting[:room])
-                del self.waiting[:room]
-                self.receive(data)
+            deliver(self)
         finally:
             self.delivering = False

@@ -3,6 +3,7 @@
 
 Both may write at any time; keys go to the one that has the focus.
 """
+from qemu_py.backends.char_input import deliver
 from qemu_py.backends.chardev import CharDevice
 
 ESCAPE = 0x01                           # Ctrl-A
@@ -117,16 +118,8 @@ class MuxChar(CharDevice):
         self.delivering = True
         try:
             for front in (self, self.monitor):
-                while front is not None and front.waiting:
-                    if front.receive is None:           # one that only writes
-                        front.waiting.clear()
-                        break
-                    room = front.can_receive()
-                    if room <= 0:
-                        break
-                    data = bytes(front.waiting[:room])
-                    del front.waiting[:room]
-                    front.receive(data)
+                if front is not None:
+                    deliver(front)
         finally:
             self.delivering = False
 

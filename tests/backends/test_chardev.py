@@ -9,29 +9,7 @@ from qemu_py.backends.chardev import FDChar, FileChar, StdioChar, chardev_new
 from qemu_py.system.clocks import init_clocks
 from qemu_py.system.main_loop import MainLoop
 from qemu_py.util.errors import UserError
-
-
-@pytest.fixture
-def loop():
-    loop = MainLoop(init_clocks())
-    loop.lock.acquire()
-    yield loop
-    loop.lock.release()
-    loop.close()
-
-
-class FrontEnd:
-    """A device that takes `room` bytes."""
-
-    def __init__(self, chardev, room=100):
-        self.room, self.got, self.sends = room, b"", 0
-        chardev.add_handlers(lambda: self.room - len(self.got), self.receive, None, self.send)
-
-    def receive(self, data):
-        self.got += data
-
-    def send(self):
-        self.sends += 1
+from tests.loops import FrontEnd
 
 
 def test_a_file_takes_what_is_written(tmp_path):

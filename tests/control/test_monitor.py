@@ -10,6 +10,7 @@ from qemu_py.backends.chardev import CharDevice
 from qemu_py.control.line_editor import LineEditor
 from qemu_py.control.monitor import Monitor, add_monitors
 from qemu_py.util.errors import UserError
+from tests.loops import FrontEnd
 
 CTRL_A = b"\x01"
 PROMPT = b"(qemu) "
@@ -97,24 +98,12 @@ def test_a_new_peer_begins_anew(machine):
 
 
 # ---------------------------------------------------------------- behind Ctrl-A c
-class Guest:
-    def __init__(self, chardev, room=100):
-        self.room, self.got, self.sends = room, b"", 0
-        chardev.add_handlers(lambda: self.room - len(self.got), self.receive, None, self.send)
-
-    def receive(self, data):
-        self.got += data
-
-    def send(self):
-        self.sends += 1
-
-
 @pytest.fixture
 def shared(machine):
     """(keyboard, guest, machine): a mon: device of a guest, with a monitor."""
     keyboard = Keyboard()
     mux = MuxChar(keyboard)
-    guest = Guest(mux)
+    guest = FrontEnd(mux)
     machine.add_chardev(mux)
     add_monitors(machine)
     return keyboard, guest, machine
@@ -162,7 +151,7 @@ def test_room_is_told_to_both(shared):
 
 def test_without_a_monitor_there_is_nothing_to_switch_to():
     keyboard = Keyboard()
-    guest = Guest(MuxChar(keyboard))
+    guest = FrontEnd(MuxChar(keyboard))
     keyboard.type(CTRL_A + b"cz")
     assert b"no monitor" in keyboard.shown and guest.got == b"z"
 

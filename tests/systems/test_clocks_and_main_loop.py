@@ -9,15 +9,6 @@ from qemu_py.system.clocks import HostClock, QEMUClock, VMClock, init_clocks
 from qemu_py.system.main_loop import MainLoop
 
 
-@pytest.fixture
-def loop():
-    loop = MainLoop(init_clocks())
-    loop.lock.acquire()
-    yield loop
-    loop.lock.release()
-    loop.close()
-
-
 class Source:
     def __init__(self):
         self.ns = 1000

@@ -1,0 +1,29 @@
+"""A main loop that is turned by hand, and a front end of a character device."""
+import pytest
+
+from qemu_py.system.clocks import init_clocks
+from qemu_py.system.main_loop import MainLoop
+
+
+@pytest.fixture
+def loop():
+    loop = MainLoop(init_clocks())
+    loop.lock.acquire()
+    yield loop
+    loop.lock.release()
+    loop.close()
+
+
+class FrontEnd:
+    """A device that takes `room` bytes and notes the events."""
+
+    def __init__(self, chardev, room=100):
+        self.room, self.got, self.events, self.sends = room, b"", [], 0
+        chardev.add_handlers(lambda: self.room - len(self.got), self.receive, self.events.append, self.send)
+
+    def receive(self, data):
+        assert len(data) <= self.room - len(self.got)
+        self.got += data
+
+    def send(self):
+        self.sends += 1
