@@ -324,14 +324,19 @@ cdef struct TranslationBlock:
     TranslationBlock *jmp_first
     uint64_t exec_count         # CF_PROFILE: runs, and instructions of them that a fault left out
     uint64_t unrun_count
-    # Host code (host/). Exit n jumps by the four bytes before tc_jmp[n]: to tc_exit[n], or straight to a linked successor
+    # Host code (host/), in two parts. Exit n jumps by the four bytes before tc_jmp[n]: to tc_exit[n], or straight to a linked
+    # successor. It begins at tc_skip[n] with stores of flags; two bytes of them become a jump over them, when nobody wants them
     uint8_t *tc_ptr             # where it runs from, or NULL
     uint8_t *tc_jmp[2]          # where they are written
     uint8_t *tc_exit[2]
     uint32_t warm               # runs until it is compiled
-    uint8_t *tc_skip[2]         # exit n's stores of flags, which a link jumps over if its target has no use for them
-    uint32_t tc_kills           # it has none
-    uint32_t tc_pad
+    uint8_t *tc_skip[2]
+    uint16_t tc_store[2]        # the two bytes, as they were
+    uint8_t tc_stores[2]        # length of the stores
+    uint16_t tc_pad
+    uint32_t tc_kills           # makes all flags before anybody looks
+    uint8_t *tc_cold            # the rare part, where it runs
+    uint32_t tc_cold_size
     uint32_t host_plain         # compiled without groups (host/groups.pyx)
     uint32_t tc_size
 

@@ -103,8 +103,10 @@ def trace(category: int, payload) -> None:
         pc, code, bits = payload
         log.log(category, "----------------\nIN:\n" + disassemble(pc, code, bits))
     elif category == log.CPU_LOG_TB_OUT_ASM:
-        pc, address, code = payload
-        lines = [f"{at:#x}:  {data.hex(' '):<30}  {text}".rstrip() for at, data, text in instructions(address, code, 64)]
-        log.log(category, f"OUT: {pc:#010x} [size={len(code)}]\n" + "\n".join(lines) + "\n")
+        pc, parts = payload
+        text = f"OUT: {pc:#010x} [size={'+'.join(str(len(code)) for _, code in parts)}]\n"
+        for address, code in parts:
+            text += "".join(f"{at:#x}:  {data.hex(' '):<30}  {line}".rstrip() + "\n" for at, data, line in instructions(address, code, 64))
+        log.log(category, text)
     else:
         log.log(category, payload)

@@ -16,6 +16,9 @@ cdef struct HostBuffer:
     uint8_t *code               # where it is written; code + delta is where it runs
     uint8_t *code_ptr
     uint8_t *code_end
+    uint8_t *cold_ptr           # the same for what is rarely run
+    uint8_t *cold_first
+    uint8_t *cold_end
     uint8_t *first              # behind the stubs
     int64_t delta
     uint8_t *data               # beside where the code runs: site caches, copies of ops

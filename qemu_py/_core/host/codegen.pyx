@@ -80,12 +80,32 @@ cdef void emit_alone(Gen *g, Cold *c) noexcept nogil:
     emit_bail(g, c.k + 1, c.t0_after)
 
 
+cdef void emit_exit(Gen *g, Cold *c) noexcept nogil:
+    """A successor that is not linked, or not to be gone to at once. Its jumps come here, the last to be linked first."""
+    cdef Asm *a = &g.a
+    cdef int32_t distance
+    g.tb.tc_exit[c.span] = a.p
+    while True:
+        distance = (<int32_t *> (c.jump - 4))[0]
+        aim(c.jump, a.p)
+        if distance == 0:
+            break
+        c.jump += distance
+    store_pend(g, &c.pend, c.cc)
+    mov_ri64(a, R9, <uint64_t> <uintptr_t> g.tb)
+    mov_ri64(a, R10, c.span)
+    jmp_to(a, g.h.goto_tb)
+
+
 cdef void emit_cold(Gen *g) noexcept nogil:
     cdef Asm *a = &g.a
     cdef Cold *c
     cdef uint32_t i
     for i in range(g.ncold):
         c = &g.cold[i]
+        if c.kind == COLD_EXIT:
+            emit_exit(g, c)
+            continue
         aim(c.jump, a.p)
         if c.kind == COLD_CARRY:
             call_to(a, g.h.load_flags)
@@ -267,6 +287,7 @@ cdef void gen_call_ops(Gen *g) noexcept nogil:
     cdef IROp *first = <IROp *> g.h.data_ptr
     cdef IROp *copy = first
     cdef uint32_t props
+    g.undecided = False
     flush_flags(g)
     if g.t0:
         st(a, 8, R11, R14, off(&E.t[0]))
@@ -348,7 +369,7 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     cdef IROp *op
     cdef uint32_t props
     cdef uint8_t *start
-    if h.code_ptr + tb.nops * OP_BYTES + 4096 > h.code_end or h.data_ptr + tb.nops * 96 + 4096 > h.data_end:
+    if h.code_ptr + tb.nops * OP_BYTES + 4096 > h.code_end or h.cold_ptr + tb.nops * OP_BYTES + 4096 > h.cold_end or h.data_ptr + tb.nops * 96 + 4096 > h.data_end:
         return False
     h.data_ptr = <uint8_t *> ((<uintptr_t> h.data_ptr + 63) & ~<uintptr_t> 63)
     g.h = h
@@ -365,7 +386,9 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     start = a.p
     rip(a, 8, 0x8D, R8, start + h.delta + THUNK_SIZE, 0)
     jmp_to(a, h.enter)
-    tb.tc_jmp[0] = tb.tc_jmp[1] = NULL
+    tb.tc_jmp[0] = tb.tc_jmp[1] = tb.tc_skip[0] = tb.tc_skip[1] = NULL
+    tb.tc_kills = 0
+    g.undecided = True
     g.k = 0
     while g.k < tb.nops:
         op = &tb.ir[g.k]
@@ -377,14 +400,19 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
         else:
             end_group(g)
             if props & OPP_END:
+                g.undecided = False
                 flush_flags(g)
                 emit_bail(g, g.k, g.t0)
                 break
             gen_call_ops(g)
         g.k += 1
-    emit_cold(g)
     h.code_ptr = a.p
     tb.tc_size = <uint32_t> (a.p - start)
+    a.p = h.cold_ptr
+    emit_cold(g)
+    tb.tc_cold = h.cold_ptr + h.delta
+    tb.tc_cold_size = <uint32_t> (a.p - h.cold_ptr)
+    h.cold_ptr = a.p
     tb.tc_ptr = start + h.delta
     tb.ir[0].fn = <op_fn> tb.tc_ptr
     env.tbx.host_count += 1
@@ -397,6 +425,8 @@ cdef void host_link(TBContext *tbx, TranslationBlock *tb, int n) noexcept nogil:
     cdef TranslationBlock *to = tb.jmp_dest[n]
     if tb.tc_ptr != NULL and tb.tc_jmp[n] != NULL and to != NULL and to.tc_ptr != NULL:
         aim(tb.tc_jmp[n], to.tc_ptr + THUNK_SIZE - h.delta)
+        if to.tc_kills and tb.tc_skip[n] != NULL:
+            (<uint16_t *> tb.tc_skip[n])[0] = 0xEB | (tb.tc_stores[n] - 2) << 8        # jmp short
 
 
 cdef void relink(TBContext *tbx, TranslationBlock *tb) noexcept nogil:
@@ -416,6 +446,7 @@ cdef void host_flush(TBContext *tbx) noexcept nogil:
     cdef HostBuffer *h = <HostBuffer *> tbx.host
     cdef CPUX86State *env = tbx.first_cpu
     h.code_ptr = h.first
+    h.cold_ptr = h.cold_first
     h.data_ptr = h.data
     while env != NULL:
         memset(env.host_jmp_cache, 0xFF, HOST_JMP_CACHE_SIZE * sizeof(HostJmpEntry))

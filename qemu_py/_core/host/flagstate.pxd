@@ -10,6 +10,7 @@ cdef void set_flags(Gen *g, int kind, int size, int dst, int src, long long imm,
 cdef void set_carry(Gen *g, int reg, int bit, bint overflow) noexcept nogil
 # Stores of what was pending at some point, where env.cc_op was cc if it was known. R9 and the host's flags are lost.
 cdef void store_pend(Gen *g, Pend *p, uint32_t cc) noexcept nogil
+cdef void store_base(Gen *g, Pend *p) noexcept nogil
 # The same for here. With an override the host's flags are lost, else R9 only.
 cdef void flush_flags(Gen *g) noexcept nogil
 # Register `reg` is about to change. Of the host's flags CF is kept at most, if it is pending there.

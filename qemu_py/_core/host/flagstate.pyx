@@ -21,6 +21,9 @@ cdef inline int32_t off(void *field) noexcept nogil:
 
 
 cdef void set_flags(Gen *g, int kind, int size, int dst, int src, long long imm, int hv) noexcept nogil:
+    if g.undecided:
+        g.undecided = False
+        g.tb.tc_kills = 1
     g.pend.over = OVER_NONE
     g.pend.on = 1
     g.pend.cc_op = kind + log2_of(size)
@@ -32,6 +35,7 @@ cdef void set_flags(Gen *g, int kind, int size, int dst, int src, long long imm,
 
 cdef void set_carry(Gen *g, int reg, int bit, bint overflow) noexcept nogil:
     """The host's CF, and OF, is the guest's. CF is the bit of reg too, unless reg is IN_ENV."""
+    g.undecided = False
     if reg == IN_ENV or overflow:
         rm(&g.a, 1, 0x0F92, 0, R14, off(&E.over_c))
         reg = IN_ENV
@@ -225,6 +229,7 @@ cdef bint cc_to_host(Asm *a, uint32_t cc) noexcept nogil:
 
 
 cdef void want(Gen *g, int flags) noexcept nogil:
+    g.undecided = False
     if g.hv & flags == flags:
         return
     if g.pend.over == OVER_CO and flags & (HV_C | HV_O) or g.pend.over and flags & HV_C:
@@ -270,6 +275,7 @@ cdef void want_condition(Gen *g, int cc) noexcept nogil:
 cdef void want_carry(Gen *g) noexcept nogil:
     cdef Asm *a = &g.a
     cdef int kind
+    g.undecided = False
     if g.hv & HV_C:
         return
     if g.pend.over:

@@ -57,6 +57,7 @@ cdef enum:                      # Cold.kind
     COLD_BAIL = 1
     COLD_CARRY = 2
     COLD_GROUP = 3
+    COLD_EXIT = 4               # to successor `span`, if anything is the matter
     COLD_XMM = 16               # fp.pyx; what is not loaded yet
     COLD_MXCSR = 17
     COLD_X87 = 18
@@ -116,6 +117,7 @@ cdef struct Gen:
     Group groups[MAX_GROUPS]
     int group                   # the one that is open, or the next
     bint in_group
+    bint undecided              # nothing has happened yet that makes, uses or shows flags
     int32_t delta               # how far its base has moved
     # of the last access: its operand is [addend + base + disp]; the addend is in R10, or R12 within a group
     int addend
@@ -155,6 +157,7 @@ cdef inline int probe_index(int size) noexcept nogil:
 
 cdef inline void cold(Gen *g, uint8_t *jump, int kind) noexcept nogil:
     cdef Cold *c = &g.cold[g.ncold]
+    g.undecided = False
     g.ncold += 1
     c.jump = jump
     c.hot = NULL

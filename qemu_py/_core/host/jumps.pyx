@@ -3,7 +3,7 @@ from qemu_py._core.cpu cimport CPUX86State, IROp, TranslationBlock
 from qemu_py._core.host.access cimport mem, mem_imm, load_zx, stack_any, stack_move
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
-from qemu_py._core.host.flagstate cimport flush_flags, touch, want_condition
+from qemu_py._core.host.flagstate cimport flush_flags, store_base, touch, want_condition
 from qemu_py._core.host.gen cimport *
 
 cdef CPUX86State *E = NULL
@@ -12,31 +12,39 @@ cdef inline int32_t off(void *field) noexcept nogil:
     return <int32_t> <uintptr_t> field
 
 
+cdef inline bint backward(Gen *g, int n) noexcept nogil:
+    return <uint32_t> (g.tb.cs_base + g.tb.jmp_eip[n]) <= g.tb.pc
+
+
+cdef void leave_if(Gen *g, uint8_t *jump, uint8_t **label) noexcept nogil:
+    """From `jump` to where label's jumps go: they are linked by their distances until it is known."""
+    aim(jump, label[0] if label[0] != NULL else jump)
+    label[0] = jump
+
+
 cdef void gen_exit(Gen *g, int n) noexcept nogil:
-    """To successor n; T0 is dead."""
+    """To successor n; T0 is dead, and there is no override. Pending flags are stored here."""
     cdef Asm *a = &g.a
     cdef TranslationBlock *tb = g.tb
-    cdef uint8_t *stop = NULL
-    cdef uint8_t *stale = NULL
-    cdef uint64_t pc = <uint32_t> (tb.cs_base + tb.jmp_eip[n])
-    if pc <= tb.pc or tb.jmp_xpage[n]:
+    cdef uint8_t *out = NULL
+    g.undecided = False
+    if g.pend.on:
+        tb.tc_skip[n] = a.p
+        store_base(g, &g.pend)
+        tb.tc_store[n] = (<uint16_t *> tb.tc_skip[n])[0]
+        tb.tc_stores[n] = <uint8_t> (a.p - tb.tc_skip[n])
+    if backward(g, n) or tb.jmp_xpage[n]:
         alu_mi(a, 4, X_CMP, R14, NO_REG, off(&E.exit_request), 0)
-        stop = jcc(a, CC_NE)
+        leave_if(g, jcc(a, CC_NE), &out)
     if tb.jmp_xpage[n]:
         mov_ri64(a, R9, <uint64_t> <uintptr_t> &tb.jmp_epoch[n])
         ld(a, 8, R9, R9, 0)
         rm(a, 8, 0x3B, R9, R14, off(&E.link_epoch))
-        stale = jcc(a, CC_NE)
+        leave_if(g, jcc(a, CC_NE), &out)
     tb.tc_jmp[n] = jmp(a)
-    aim(tb.tc_jmp[n], a.p)
-    tb.tc_exit[n] = a.p
-    if stop != NULL:
-        aim(stop, a.p)
-    if stale != NULL:
-        aim(stale, a.p)
-    mov_ri64(a, R9, <uint64_t> <uintptr_t> tb)
-    mov_ri64(a, R10, n)
-    jmp_to(a, g.h.goto_tb)
+    leave_if(g, a.p, &out)
+    cold(g, out, COLD_EXIT)
+    g.cold[g.ncold - 1].span = n
 
 
 cdef void gen_lookup(Gen *g) noexcept nogil:
@@ -85,7 +93,8 @@ cdef void check_limit(Gen *g, int reg) noexcept nogil:
 
 
 cdef int t_jmp(Gen *g) noexcept nogil:
-    flush_flags(g)
+    if g.pend.over:
+        flush_flags(g)
     gen_exit(g, 0)
     g.ended = 1
     return 0
@@ -96,11 +105,16 @@ cdef int t_branch(Gen *g, int cc) noexcept nogil:
     if g.pend.over:
         flush_flags(g)
     want_condition(g, cc)
-    flush_flags(g)
-    taken = jcc(&g.a, cc)
-    gen_exit(g, 0)
-    aim(taken, g.a.p)
-    gen_exit(g, 1)
+    if backward(g, 1):                  # more likely than not
+        taken = jcc(&g.a, cc ^ 1)
+        gen_exit(g, 1)
+        aim(taken, g.a.p)
+        gen_exit(g, 0)
+    else:
+        taken = jcc(&g.a, cc)
+        gen_exit(g, 0)
+        aim(taken, g.a.p)
+        gen_exit(g, 1)
     g.ended = 1
     return 0
 

@@ -7,7 +7,7 @@ from qemu_py._core.host.buffer cimport HostBuffer
 
 def host_code(TBCache cache, since=0):
     """[(pc, cs_base, flags, address, bytes)] of the TBs that have host code, in the order of their addresses; `address` is where it
-    runs. With `since`, only those at that address and above."""
+    runs. Each has two parts, what usually runs and the rest. With `since`, only what is at that address and above."""
     cdef TBContext *tbx = cache.tbx
     cdef TranslationBlock *tb
     cdef uint32_t k
@@ -15,8 +15,11 @@ def host_code(TBCache cache, since=0):
     result = []
     for k in range(tbx.nb_tbs):
         tb = &tbx.tbs[k]
-        if tb.tc_ptr != NULL and tb.tc_size and <uintptr_t> tb.tc_ptr >= first and not tb.invalid:
-            result.append((tb.pc, tb.cs_base & 0xFFFFFFFF, tb.flags, <uintptr_t> tb.tc_ptr, (<char *> tb.tc_ptr)[:tb.tc_size]))
+        if tb.tc_ptr != NULL and not tb.invalid:
+            for address, code in ((<uintptr_t> tb.tc_ptr, (<char *> tb.tc_ptr)[:tb.tc_size]),
+                                  (<uintptr_t> tb.tc_cold, (<char *> tb.tc_cold)[:tb.tc_cold_size])):
+                if address >= first and code:
+                    result.append((tb.pc, tb.cs_base & 0xFFFFFFFF, tb.flags, address, code))
     result.sort(key=lambda row: row[3])
     return result
 
