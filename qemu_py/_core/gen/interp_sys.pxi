@@ -495,6 +495,15 @@ cdef uintptr_t op_write_cr(CPUX86State *env, IROp *op) noexcept nogil:
     env.eip = <uint64_t> op.imm
     return lookup_tb_ptr(env)
 
+cdef uintptr_t op_write_cr0(CPUX86State *env, IROp *op) noexcept nogil:
+    cdef uint64_t old = env.cr[0]
+    if helper_write_cr(env, 0, r32(env, op.a)):
+        return op_fault(env, op)
+    if env.cr[0] != old:
+        env.eip = <uint64_t> op.imm
+        return exit_tb(env)
+    return op[1].fn(env, op + 1)
+
 cdef uintptr_t op_read_dr(CPUX86State *env, IROp *op) noexcept nogil:
     if helper_read_dr(env, op.b):
         return op_fault(env, op)
@@ -516,10 +525,12 @@ cdef uintptr_t op_write_tr(CPUX86State *env, IROp *op) noexcept nogil:
     return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_clts(CPUX86State *env, IROp *op) noexcept nogil:
-    env.cr[0] &= ~<uint64_t> CR0_TS
-    update_hflags(env)
-    env.eip = <uint64_t> op.imm
-    return lookup_tb_ptr(env)
+    if env.cr[0] & CR0_TS:
+        env.cr[0] &= ~<uint64_t> CR0_TS
+        update_hflags(env)
+        env.eip = <uint64_t> op.imm
+        return exit_tb(env)
+    return op[1].fn(env, op + 1)
 
 cdef uintptr_t op_lmsw(CPUX86State *env, IROp *op) noexcept nogil:
     if helper_lmsw(env, r16(env, op.a)):
@@ -631,11 +642,12 @@ cdef int register_sys_ops(OpInfo *t) except -1:
     set_op(t, OP_arpl_mr_g, op_arpl_mr_g, b"arpl_mr_g", OPP_USE | OPP_FAULTS | OPP_EA, 0, 0, 0)
     set_op(t, OP_read_cr, op_read_cr, b"read_cr", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_write_cr, op_write_cr, b"write_cr", OPP_FAULTS | OPP_END, 0, 0, 0)
+    set_op(t, OP_write_cr0, op_write_cr0, b"write_cr0", OPP_FAULTS | OPP_LEAVES, 0, 0, 0)
     set_op(t, OP_read_dr, op_read_dr, b"read_dr", OPP_FAULTS, 0, 0, 0)
     set_op(t, OP_write_dr, op_write_dr, b"write_dr", OPP_FAULTS | OPP_END, 0, 0, 0)
     set_op(t, OP_read_tr, op_read_tr, b"read_tr", OPP_PURE, 0, 0, 0)
     set_op(t, OP_write_tr, op_write_tr, b"write_tr", OPP_PURE, 0, 0, 0)
-    set_op(t, OP_clts, op_clts, b"clts", OPP_END, 0, 0, 0)
+    set_op(t, OP_clts, op_clts, b"clts", OPP_FAULTS | OPP_LEAVES, 0, 0, 0)
     set_op(t, OP_lmsw, op_lmsw, b"lmsw", OPP_FAULTS | OPP_END, 0, 0, 0)
     set_op(t, OP_smsw16, op_smsw16, b"smsw16", OPP_PURE, 0, 0, 0)
     set_op(t, OP_smsw32, op_smsw32, b"smsw32", OPP_PURE, 0, 0, 0)

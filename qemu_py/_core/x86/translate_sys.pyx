@@ -262,7 +262,10 @@ cdef int trans_privileged(DisasContext *s, int id) noexcept nogil:
     if id == I_MOV_RC:
         emit_rr(s, OP_read_cr, reg_off(i.rm), i.reg)
     elif id == I_MOV_CR:
-        gen_end(s, OP_write_cr, reg_off(i.rm), i.reg)
+        if i.reg:
+            gen_end(s, OP_write_cr, reg_off(i.rm), i.reg)
+        else:
+            emit_next(s, OP_write_cr0, reg_off(i.rm), 0)
     elif id == I_MOV_RD:
         emit_rr(s, OP_read_dr, reg_off(i.rm), i.reg)
     elif id == I_MOV_DR:
@@ -274,7 +277,7 @@ cdef int trans_privileged(DisasContext *s, int id) noexcept nogil:
     elif id == I_HLT:
         gen_end(s, OP_hlt, 0, 0)
     elif id == I_CLTS:
-        gen_end(s, OP_clts, 0, 0)
+        emit_next(s, OP_clts, 0, 0)
     elif id == I_LMSW:
         gen_end(s, OP_lmsw, gen_selector(s), 0)
     elif id == I_INVLPG:
