@@ -15,6 +15,7 @@ from qemu_py.control.option_machine import (opt_accel, opt_boot, opt_cpu, opt_de
                                             opt_machine, opt_rtc, opt_simple_drive, opt_smp, opt_vga)
 from qemu_py.control.option_streams import (add_consoles, choose_display, monitor_texts, name_consoles, opt_chardev, opt_display,
                                             opt_monitor, opt_nographic, opt_parallel, opt_serial, serial_texts)
+from qemu_py.util.accel import TCG_TIER
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import did_you_mean
 from qemu_py.util.version import __version__
@@ -109,9 +110,9 @@ OPTIONS = (
     Option("version", "", "print the version and exit", opt_version),
     Option("M", "NAME", "", opt_machine),
     Option("machine", "NAME", "the machine to emulate; help lists them", opt_machine),
-    Option("accel", "NAME[,tier=N][,thread=T]", "how guest code is run: tcg or interp; tier=N: blocks that have run N times become"
-           " host code (x86-64 only; new, so not the default yet); thread=single: the CPUs have a thread of"
-           " their own, thread=single-loop: CPUs and events take turns in one", opt_accel),
+    Option("accel", "NAME[,tier=N][,tb-size=MIB][,thread=T]", "how guest code is run: tcg, where blocks that have run N times"
+           f" (default {TCG_TIER}) become host code, in at most MIB megabytes; or interp, an interpreter alone; thread=single: the CPUs"
+           " have a thread of their own, thread=single-loop: CPUs and events take turns in one", opt_accel),
     Option("icount", "shift=N|auto[,sleep=on|off]", "virtual time is a count of instructions, of 2^N ns each;"
            " sleep=off: an idle guest's time is skipped; implies thread=single-loop", opt_icount),
     Option("cpu", "MODEL[,+FEATURE]", "the CPU's model; help lists them (default qemu32)", opt_cpu),

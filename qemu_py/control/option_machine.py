@@ -7,11 +7,12 @@ from datetime import datetime
 
 from qemu_py.control.option_grammar import (Quit, asks_for_help, check_key, choose, on_off, one_of, parse_size, split_keys,
                                             split_properties)
-from qemu_py.util.accel import MAX_TIER
+from qemu_py.util.accel import MAX_TIER, TCG_TIER
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import no_such
 
 ACCELERATORS = ("tcg", "interp")
+MAX_TB_SIZE = 1024              # MiB: jumps reach 2 GiB, and code lies between its data and itself
 MACHINE_KEYS = ("type", "accel")
 ADAPTERS = ("none", "std")
 
@@ -34,7 +35,7 @@ def opt_machine(parse, text):
 
 
 def check_accel(text, option):
-    """Both interpret the IR; `tcg,tier=N` compiles what has run N times."""
+    """Both interpret the IR; tcg compiles what has run often."""
     if asks_for_help(text):
         raise Quit("Accelerators supported:\n" + "".join(f"{name}\n" for name in ACCELERATORS))
     choose(f"{option}{text}", "accelerator", text, ACCELERATORS)
@@ -43,11 +44,14 @@ def check_accel(text, option):
 def opt_accel(parse, text):
     name, properties = split_properties(text)
     check_accel(name, "-accel ")
-    if name == "interp":
-        parse.settings["tier"] = None
+    parse.settings["tier"] = TCG_TIER if name == "tcg" else None
     for key, value in properties:
-        check_key(f"-accel {text}", key, ("tier", "thread") if name == "tcg" else ("thread",))
-        if key == "tier":
+        check_key(f"-accel {text}", key, ("tier", "tb-size", "thread") if name == "tcg" else ("thread",))
+        if key == "tb-size":
+            if not (value or "").isdecimal() or not 1 <= int(value) <= MAX_TB_SIZE:
+                raise UserError(f"-accel {text}: tb-size= is the size of the translation cache in MiB, 1 to {MAX_TB_SIZE}")
+            parse.settings["tb_size"] = int(value) << 20
+        elif key == "tier":
             if not (value or "").isdecimal() or int(value) > MAX_TIER:
                 raise UserError(f"-accel {text}: tier= is how often a block runs before it is compiled, 0 to {MAX_TIER}")
             parse.settings["tier"] = int(value)

@@ -62,7 +62,7 @@ class Machine:
     def new_cpu(self, model):
         """Make a CPU that runs in this machine's memory."""
         if self.tb_cache is None:
-            self.tb_cache = cpu_face.TBCache(tier=self.config.tier)
+            self.tb_cache = cpu_face.TBCache(self.config.tb_size or cpu_face.DEFAULT_TB_SIZE, self.config.tier)
             if self.clocks.vm.time is not None:
                 self.tb_cache.use_time(self.clocks.vm.time)
         cpu = cpu_face.VCPU(model, self.memory.physmap, len(self.cpus), self.tb_cache)

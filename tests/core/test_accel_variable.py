@@ -17,7 +17,8 @@ def compiled_blocks(**options):
     return cpu.counters()["host_count"]
 
 
-@pytest.mark.parametrize("value, compiles", [("", False), ("interp", False), ("tcg,tier=3", True), ("tcg,tier=0", True)])
+@pytest.mark.parametrize("value, compiles", [("", True), ("tcg", True), ("interp", False), ("tcg,tier=3", True),
+                                              ("tcg,tier=0", True), ("tcg,tier=1000", False)])
 def test_it_chooses_the_engine_of_a_bare_cpu(monkeypatch, value, compiles):
     monkeypatch.setenv("QEMU_PY_ACCEL", value)
     assert (compiled_blocks() > 0) == compiles
