@@ -1,4 +1,4 @@
-"""SYSTEMS rows 34 and 46 to 48: clocks, timers, main_loop_wait, bottom halves, being woken."""
+"""SYSTEMS rows 34, 46 (main_loop_wait), 47 (qemu_run_all_timers, qemu_bh_poll) and 48: clocks, timers, bottom halves, being woken."""
 import os
 import signal
 import threading

@@ -11,6 +11,7 @@ from qemu_py._core.cpu cimport (
     CPUF_APIC, CPUF_CLFSH, CPUF_PSE36, CPUF_FPU, CPUF_CPUID, CPUF_MCE)
 
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import no_such
 
 # name: (CPUID register, bit, CPUF_* or 0). "d", "c": leaf 1 EDX, ECX; "x": leaf 80000001h EDX.
 FEATURES = {
@@ -87,7 +88,7 @@ def parse_model(str spec):
     for change in changes:
         feature = change[1:]
         if change[:1] not in ("+", "-") or feature not in FEATURES:
-            raise UserError(f"unknown CPU feature {change!r}; write +name or -name, names: {', '.join(FEATURES)}")
+            raise UserError(f"-cpu {spec}: write +FEATURE or -FEATURE, not '{change}': {no_such('feature', feature or change, list(FEATURES))}")
         if change[0] == "+":
             features.add(feature)
         else:
