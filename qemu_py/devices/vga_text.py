@@ -5,9 +5,8 @@ habit in code page 437), plane 1 its attribute, plane 2 up to eight fonts of 256
 """
 import numpy as np
 
-from qemu_py.devices.vga_address import display_address
+from qemu_py.devices.vga_address import display_address, parts
 from qemu_py.devices.vga_memory import PLANES_SIZE
-from qemu_py.devices.vga_timing import vertical_display_end
 
 CLOCKING, CHARACTER_MAP, EIGHT_DOTS = 1, 3, 0x01
 MODE_CONTROL, BLINK_ENABLE, LINE_GRAPHICS = 0x10, 0x08, 0x04
@@ -75,14 +74,19 @@ def text_part(vga, part, columns, now):
 
 
 def screen_cells(vga):
-    """(characters, attributes: rows x columns; the cursor's (column, row), or None) of a text screen; None: a graphics mode."""
+    """(characters, attributes: rows x columns; the cursor's (column, row), or None) of a text screen, also a split one; None: a
+    graphics mode. Rows of which only a part is shown at a split are there, at the bottom not."""
     s, crtc = vga.s, vga.s.crtc
     if s.graphics[6] & 1 or vga.dispi.enabled:
         return None
     vga.mem.sync()
     lines = (crtc[0x09] & 0x1F) + 1
-    rows, columns = vertical_display_end(crtc) // lines // (2 if crtc[0x09] & 0x80 else 1), crtc[0x01] + 1
-    counter = ((crtc[0x0C] << 8 | crtc[0x0D]) + np.arange(rows)[:, None] * 2 * crtc[0x13] + np.arange(columns)) & 0xFFFF
+    columns, shown = crtc[0x01] + 1, parts(vga)
+    counters = []
+    for part in shown:
+        rows = int(part.row[-1]) + (part is not shown[-1] or int(part.scan[-1]) == lines - 1)
+        counters.append(part.start + np.arange(rows)[:, None] * part.pitch + np.arange(columns))
+    counter = np.concatenate(counters) & 0xFFFF
     cells = planes(vga)[display_address(crtc, counter, np.zeros_like(counter))]
     covered = cursor_lines(crtc, lines)
     y, x = np.nonzero(counter == (crtc[0x0E] << 8 | crtc[0x0F])) if covered.start < covered.stop else ((), ())

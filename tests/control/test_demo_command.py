@@ -8,6 +8,7 @@ import pytest
 from qemu_py import cli, options
 from qemu_py.machine import demo
 from qemu_py.util import datadir
+from tests.backends.graphics_terminal import GraphicsTerminal
 from tests.terminals import OnTerminal
 
 pytest.importorskip("qemu_py._core.cpu_face", reason="the CPU is not built")
@@ -26,6 +27,26 @@ def test_in_a_terminal_it_is_on_the_screen(arguments):
         terminal.until("poweroff")
         terminal.type("\x01x")
         assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("answers, begins", [
+    (b"\x1b[6;16;8t\x1b[?62;4c", b"\x1bP"), (b"\x1b_Gi=31;OK\x1b\\\x1b[6;16;8t\x1b[?62;c", b"\x1b_Ga=T")], ids=["sixel", "kitty"])
+def test_its_picture_comes_as_the_terminal_can_show_it(answers, begins):
+    """The terminal is asked what it can, and answers."""
+    with OnTerminal("demo", rows=30, columns=100) as terminal:
+        terminal.until(lambda: b"\x1b[c" in terminal.output)
+        terminal.type(answers)
+        terminal.until("demo>")
+        terminal.type("mandel\r")
+        terminal.until(lambda: begins in terminal.output and b"\x1b\\" in terminal.output.rpartition(begins)[2])
+        terminal.type("\x01x")
+        assert terminal.end() == 0
+        seen = GraphicsTerminal()
+        seen.feed(terminal.output.decode("utf-8", "replace"))
+        if begins == b"\x1bP":
+            assert seen.sixels[0][2].shape == (29 * 16, round(29 * 16 * 4 / 3), 3)
+        else:                           # the picture is taken away at the end; its placement was told
+            assert b"s=640,v=400,c=78,r=29" in terminal.output
 
 
 @pytest.mark.parametrize("command", [

@@ -372,6 +372,19 @@ def test_the_screen_reads_as_text(card):
     assert card.vga.screen_text() == ["", "Hi █☺"] + [""] * 23
 
 
+@pytest.mark.parametrize("line, rows", [(159, 10), (167, 11)])
+def test_a_split_screen_reads_as_text(card, line, rows):
+    """The upper part begins at the start address, the lower one at 0; a row that the split cuts is seen above it, not at the bottom."""
+    text_card(card)
+    for row in range(40):
+        card.write_bytes(0xB8000 + 160 * row, b"".join(bytes((code, 7)) for code in f"row {row}".encode()))
+    card.out(CRTC, 0x0D, 80)
+    card.out(CRTC, 0x18, line)
+    card.out(CRTC, 0x07, 0x0F)
+    card.out(CRTC, 0x09, 0x0F)
+    assert card.vga.screen_text() == [f"row {row}" for row in [*range(1, 1 + rows), *range((399 - line) // 16)]]
+
+
 def test_the_start_address_scrolls_text(card):
     text_card(card)
     card.write_bytes(0xB8000 + 160, b"O\x07K\x07")
