@@ -2,6 +2,8 @@
 import fcntl
 import os
 import pty
+import random
+import select
 import signal
 import struct
 import subprocess
@@ -10,11 +12,15 @@ import termios
 
 import pytest
 
+from qemu_py.backends.char_vc import VCChar
 from qemu_py.backends.terminal import Terminal
+from qemu_py.control.monitor import Monitor
 from qemu_py.control.terminal_display import TerminalDisplay
 from qemu_py.util.errors import UserError
 from tests.backends.graphics_terminal import GraphicsTerminal
 from tests.backends.small_terminal import SmallTerminal
+from tests.boot.kernels import elf
+from tests.terminals import OnTerminal
 
 TEXT = 0xB8000
 
@@ -174,42 +180,18 @@ def test_there_is_no_display_without_an_adapter(make_machine):
         TerminalDisplay(make_machine(vga="none"))
 
 
-def run_in_terminal(directory, *arguments):
-    """(process, master, what the terminal's modes were before)."""
-    from tests.boot.kernels import elf
-    (directory / "kernel").write_bytes(elf(b"\xf4\xeb\xfd"))
-    master, slave = pty.openpty()
-    before = termios.tcgetattr(slave)
-    process = subprocess.Popen([sys.executable, "-m", "qemu_py", "-m", "16", "-kernel", str(directory / "kernel"), *arguments],
-                               stdin=slave, stdout=slave, stderr=subprocess.PIPE, start_new_session=True)
-    return process, master, slave, before
-
-
-def read_until(master, text):
-    data = b""
-    while text not in data:
-        data += os.read(master, 4096)
-    return data
-
-
 @pytest.mark.parametrize("how", ["escape key", signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_command_shows_the_screen_and_restores_the_terminal(tmp_path, how):
     pytest.importorskip("qemu_py._core.cpu_face", reason="the CPU is not built")
-    process, master, slave, before = run_in_terminal(tmp_path)
-    try:
-        read_until(master, b"Ctrl-A h: help")
+    (tmp_path / "kernel").write_bytes(elf(b"\xf4\xeb\xfd"))
+    with OnTerminal("-m", 16, "-kernel", tmp_path / "kernel") as terminal:
+        terminal.until("Ctrl-A h: help")
         if how == "escape key":
-            os.write(master, b"\x01x")
+            terminal.type("\x01x")
         else:
-            process.send_signal(how)
-        read_until(master, b"\x1b[?1049l")
-        assert process.wait(60) == 0
-        assert termios.tcgetattr(slave) == before
-    finally:
-        process.kill()
-        process.communicate()
-        os.close(master)
-        os.close(slave)
+            terminal.process.send_signal(how)
+        assert terminal.end() == 0
+        assert b"\x1b[?1049l" in terminal.output
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -235,7 +217,10 @@ def test_a_command_in_the_background_leaves_the_terminal_alone():
     pid, master = pty.fork()
     if not pid:
         os.execv(sys.executable, [sys.executable, "-c", script])
-    assert b"True False" in read_until(master, b"\n")
+    data = b""
+    while b"\n" not in data:
+        data += os.read(master, 4096)
+    assert b"True False" in data
     os.waitpid(pid, 0)
     os.close(master)
 
@@ -394,3 +379,38 @@ def test_the_mouse_is_given_back_at_the_end(shown):
     shown.output()
     shown.display.close()
     assert "\x1b[?1003l" in shown.output()
+
+
+def test_any_bytes_from_the_terminal_are_taken(make_machine):
+    """Keys, reports, mouse events, broken sequences, with consoles beside the screen; the message and each screen can be drawn in any size."""
+    source = random.Random(1)
+    machine = make_machine()
+    master, slave = os.openpty()
+    consoles = [VCChar(), VCChar("30x5")]
+    consoles[0].name = "monitor"
+    with machine.main_loop.lock:
+        machine.system_reset()
+        display = TerminalDisplay(machine, Terminal(slave, slave), {}, consoles=consoles)
+        monitor = Monitor(machine, consoles[0])
+        display.open(machine.main_loop)
+        monitor.open(machine.main_loop)
+        pieces = [b"\x1b[<", b"0;3;4M", b"\x1b", b"\x01", b"\x011", b"\x012", b"\x013", b"\x01c", b"\x01h", b"\x01m", b"\x01r", b"\x1b[?62;4c", b"\x1b[6;16;8t",
+                  b"\x1b[?6c", b"\x1b[5;2~", b"\x1b[6;5~", b"\x1b_Gi=31;OK\x1b\\", b"info \t", b"help\r", b"\xc3", b"\xff", b"\x1b[200~", b"x/4x 0\r", b"\x00", b";", b"9"]
+        for _ in range(1500):
+            display.receive(b"".join(source.choices(pieces, k=3)))
+            display.esc_timeout()
+            consoles[1].write(bytes(source.choices(range(256), k=20)))
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", source.randrange(1, 40), source.randrange(1, 120), 0, 0))
+            display.draw()
+            os.set_blocking(master, False)
+            while display.terminal.busy or select.select([master], [], [], 0)[0]:
+                display.terminal._writable()
+                try:
+                    os.read(master, 1 << 16)
+                except BlockingIOError:
+                    pass
+            machine.inputs.events.clear()
+        assert machine.exit_status is None
+        display.close()
+    os.close(master)
+    os.close(slave)
