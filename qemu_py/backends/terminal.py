@@ -96,6 +96,13 @@ class Terminal:
             self.pending.clear()
         self.main_loop.set_fd_handler(self.own, None, self._writable if self.pending else None)
 
+    def forget_input(self):
+        """What has been sent to us and was not read (answers that nobody waits for any more) is not left to the shell."""
+        try:
+            termios.tcflush(self.fd_in, termios.TCIFLUSH)
+        except termios.error:
+            pass                        # the terminal is gone
+
     def close(self):
         """May be called twice."""
         if self.saved is None:

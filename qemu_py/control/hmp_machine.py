@@ -36,7 +36,7 @@ def info_lapic(hmp):
     apic = lapic_of(hmp)
     with cpus_stopped(hmp.machine):
         s = apic.s
-        lines = [f"id={s.id:02x} ldr={s.ldr:08x} dfr={s.dfr:08x} svr={s.svr:08x} tpr={s.tpr:02x} ppr={apic.read_ppr():02x} esr={s.esr:02x}",
+        lines = [f"id={s.id:02x} ldr={apic.read_ldr():08x} dfr={apic.read_dfr():08x} svr={s.svr:08x} tpr={s.tpr:02x} ppr={apic.read_ppr():02x} esr={s.esr:02x}",
                  f"icr={s.icr_high:08x}{s.icr:08x} timer: initial {s.initial_count:#x}, now {apic.read_current_count():#x}, divide {s.divide:#x}"]
         lines += [f"lvt {name:<12} {value:08x}{' masked' if value & MASKED else ''}" for name, value in zip(LVT_NAMES, s.lvt)]
         lines += [f"irr: {vectors(s.irr)}", f"isr: {vectors(s.isr)}", f"tmr: {vectors(s.tmr)}"]
@@ -59,7 +59,7 @@ def info_mice(hmp):
 
 
 def info_name(hmp):
-    return f"{hmp.machine.config.name or '(no name: -name gives one)'}\n"
+    return f"{hmp.machine.config.name or 'no name (-name gives one)'}\n"
 
 
 def info_roms(hmp):

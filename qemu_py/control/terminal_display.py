@@ -74,6 +74,8 @@ class TerminalDisplay:
         self.esc_timer.cancel()
         if self.mouse.on:
             self.terminal.write(self.mouse.switch(False).encode())
+        if self.keys.expects_strings:
+            self.terminal.forget_input()
         self.terminal.close()
 
     def say(self, text, duration=MESSAGE_NS):

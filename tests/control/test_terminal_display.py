@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+import tty
 
 import pytest
 
@@ -296,6 +297,19 @@ def test_a_message_is_below_the_picture(shown):
     assert "\x1b[2J" in text                             # the picture is smaller now
     row, _, picture = terminal.sixels[-1]
     assert row == 0 and picture.shape[0] <= 23 * 16
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_an_answer_that_comes_too_late_is_not_left_to_the_shell(shown, answered):
+    """Once the terminal has answered, what is in the line is the user's, and stays."""
+    shown = shown()
+    if answered:
+        shown.display.receive(b"\x1b[?6c")
+    os.write(shown.master, b"x")
+    assert select.select([shown.slave], [], [], 60)[0]
+    shown.display.close()
+    tty.setraw(shown.slave, termios.TCSANOW)
+    assert bool(select.select([shown.slave], [], [], 0)[0]) == answered
 
 
 @pytest.mark.parametrize("graphics, kind, asks", [
