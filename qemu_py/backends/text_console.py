@@ -4,6 +4,7 @@ Sans-IO: feed() takes bytes in pieces of any size. Control sequences after ECMA-
 "Control Sequences". Not modelled: tab stops other than every eighth column, origin mode, characters of double width.
 """
 from collections import deque
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +15,21 @@ SCROLLBACK = 2000                       # lines
 TAB = 8
 DEC_GRAPHICS = str.maketrans("`afgjklmnopqrstuvwxyz{|}~", "◆▒°±┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·")
 DEVICE_ATTRIBUTES, READY = "\x1b[?6c", "\x1b[0n"        # a VT102; no malfunction
+
+
+class Cells(dict):
+    """character -> cell, of one pair of colours. Cells that look the same are one object: lines that scrolled out cost little."""
+
+    def __init__(self, colors):
+        super().__init__()
+        self.colors = colors
+
+    def __missing__(self, character):
+        cell = self[character] = (ord(character), *self.colors)
+        return cell
+
+
+cells_of = lru_cache(256)(Cells)
 
 
 class TextConsole:
@@ -41,7 +57,7 @@ class TextConsole:
         self.last = " "
 
     def _blank(self, count=None):
-        return [(0x20, *self.pen.colors())] * (self.columns if count is None else count)
+        return [cells_of(self.pen.colors())[" "]] * (self.columns if count is None else count)
 
     # ---------------------------------------------------------------- what is seen
     def cells(self):
@@ -99,7 +115,7 @@ class TextConsole:
         self.last = text[-1]
         if self.graphics:
             text = text.translate(DEC_GRAPHICS)
-        colors = self.pen.colors()
+        cells = cells_of(self.pen.colors())
         while text:
             if self.wrap:
                 self.wrap = False
@@ -108,9 +124,9 @@ class TextConsole:
             count = min(len(text), self.columns - self.x)
             line = self.lines[self.y]
             if self.insert:
-                line[self.x:self.x] = [(0x20, *colors)] * count
+                line[self.x:self.x] = [cells[" "]] * count
                 del line[self.columns:]
-            line[self.x:self.x + count] = [(ord(character), *colors) for character in text[:count]]
+            line[self.x:self.x + count] = [cells[character] for character in text[:count]]
             text = text[count:]
             self.x += count
             if self.x == self.columns:
@@ -118,7 +134,7 @@ class TextConsole:
                 if self.autowrap:
                     self.wrap = True
                 elif text:              # each further one replaces the last
-                    line[self.x] = (ord(text[-1]), *colors)
+                    line[self.x] = cells[text[-1]]
                     return
 
     def _control(self, character):
@@ -185,7 +201,7 @@ class TextConsole:
         elif text[:1] in "()" and len(text) == 2:
             self.graphics = text[1] == "0"
         elif text == "#8":              # DECALN
-            self.lines = [[(0x45, *Pen().colors())] * self.columns for _ in range(self.rows)]
+            self.lines = [[cells_of(Pen().colors())["E"]] * self.columns for _ in range(self.rows)]
 
     def _save(self):
         pen = Pen()

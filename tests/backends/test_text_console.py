@@ -79,6 +79,13 @@ def test_the_scrollback_has_an_end():
     assert len(made.scrollback) == SCROLLBACK
 
 
+def test_cells_that_look_the_same_are_one_object():
+    """So a full scrollback is lists of references."""
+    made = console("ab\r\n" * 10 + "\x1b[31ma")
+    assert made.scrollback[0][0] is made.scrollback[1][0] is made.lines[0][0]
+    assert made.lines[3][0] is not made.lines[0][0]
+
+
 def test_another_size_keeps_the_cursors_line():
     made = console("1\r\n2\r\n3\r\n4abcdefgh", rows=4)
     made.resize(2, 5)
