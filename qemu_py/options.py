@@ -138,7 +138,7 @@ OPTIONS = (
            " socket,path=PATH or host=HOST,port=PORT,server=on,wait=off; mux=on", opt_chardev),
     Option("serial", "DEV", "a serial port (up to 4): stdio, mon:stdio (Ctrl-A h tells its keys), pty, vc (a screen of the"
            " display), file:PATH,"
-           " tcp:HOST:PORT or unix:PATH with ,server,wait=off, chardev:ID, null, none", opt_serial),
+           " tcp:HOST:PORT or unix:PATH with ,server,wait=off, chardev:ID, null, none (default: vc with -display curses, else none)", opt_serial),
     Option("parallel", "DEV", "a parallel port (up to 3), on the same devices (default: one on null)", opt_parallel),
     Option("debugcon", "DEV", "a debug console at port E9h, on the same devices", append_text("debugcons")),
     Option("monitor", "DEV", "commands for the emulator (help lists them), on the same devices; none: no monitor (the default;"
