@@ -24,6 +24,7 @@ def build(machine):
     """The AML behind the table's header."""
     return b"".join((
         scope("\\_PR", *(aml.processor(f"CP{n:02X}", n) for n in range(len(machine.cpus)))),
+        name("\\_S4", package(SOFT_OFF, SOFT_OFF, ZERO, ZERO)),        # suspend to disk is soft off, of the PIIX4 too
         name("\\_S5", package(SOFT_OFF, SOFT_OFF, ZERO, ZERO)),
         scope("\\_SB", pci_root(machine), *links(), *timer(machine))))
 

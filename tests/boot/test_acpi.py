@@ -171,7 +171,7 @@ def test_iasl_disassembles_and_compiles_the_dsdt(machine, tmp_path):
         run = subprocess.run(["iasl", "-d", f"{name}.dat"], cwd=tmp_path, capture_output=True, text=True)
         assert run.returncode == 0 and (tmp_path / f"{name}.dsl").exists(), run.stderr
     source = (tmp_path / "DSDT.dsl").read_text()
-    for text in ("LNKA", "LNKD", "_PRT", "_S5", 'EisaId ("PNP0A03")', 'EisaId ("PNP0B00")', "_SRS", "_DIS", "PRQA"):
+    for text in ("LNKA", "LNKD", "_PRT", "_S4", "_S5", 'EisaId ("PNP0A03")', 'EisaId ("PNP0B00")', "_SRS", "_DIS", "PRQA"):
         assert text in source, text
     run = subprocess.run(["iasl", "-tc", "DSDT.dsl"], cwd=tmp_path, capture_output=True, text=True)
     assert "0 Errors" in run.stdout, run.stdout
