@@ -1,5 +1,8 @@
 """Images and their back ends for tests."""
+import os
 import random
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,19 @@ def image(tmp_path):
         path.write_bytes(random.Random(size).randbytes(size))
         return path
     return image
+
+
+@pytest.fixture
+def no_root():
+    """A directory that others than root may enter, unlike pytest's own; root is nobody until the test ends."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        user, nobody = os.geteuid(), 65534
+        if user == 0:
+            os.chown(directory, nobody, -1)
+            os.seteuid(nobody)
+        yield Path(directory)
+        os.seteuid(user)
 
 
 @pytest.fixture

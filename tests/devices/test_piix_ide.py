@@ -7,7 +7,7 @@ from tests.devices.ide_host import (
     ABRT, ALTSTATUS, BM_ACTIVE, BM_ERROR, BM_INTERRUPT, BMIDTP, BMIS, BSY, CONTROL, DRDY, DSC, ERR, ERROR, NIEN, RAM, SRST,
     STATUS, UNC, Failing, Host)
 
-READ_DMA, READ_DMA_EXT, WRITE_DMA, WRITE_DMA_EXT, SEEK = 0xC8, 0x25, 0xCA, 0x35, 0x70
+READ_DMA, READ_DMA_EXT, WRITE_DMA, WRITE_DMA_EXT, SEEK, FLUSH = 0xC8, 0x25, 0xCA, 0x35, 0x70, 0xE7
 READY = DRDY | DSC
 KIB = 1024
 
@@ -220,6 +220,29 @@ def test_a_read_error_interrupts(host):
     driver.error = errno.EIO
     assert read(host, [(0x10000, 512)], 1) & BM_INTERRUPT
     assert host.inb(STATUS) == READY | ERR and host.inb(ERROR) == UNC
+
+
+@pytest.mark.parametrize("command", [READ_DMA, WRITE_DMA, FLUSH])
+def test_a_request_that_stopped_the_machine_is_tried_again_with_it(host, command):
+    driver, stops = Failing(1 << 20), []
+    host.disk(driver=driver, rerror="stop", werror="stop")
+    blk = host.channel.drives[0].blk
+    blk.on_stop = lambda backend, number: stops.append(number)
+    driver.error = errno.EIO
+    host.prd([(0x10000, 512)])
+    host.command(command, 1)
+    if command != FLUSH:
+        host.start(to_memory=command == READ_DMA)
+    host.finish()
+    assert stops == [errno.EIO] and host.inb(ALTSTATUS) & BSY and not host.inb(BMIS) & BM_INTERRUPT
+    blk.retry()                                                 # still broken: it stops once more
+    host.finish()
+    assert stops == [errno.EIO] * 2
+    driver.error = 0
+    blk.retry()
+    host.finish()
+    assert host.inb(BMIS) & (BM_INTERRUPT | BM_ACTIVE) == BM_INTERRUPT and host.inb(STATUS) == READY
+    assert len(driver.log) == 3
 
 
 def test_a_read_only_disk_aborts(host):
