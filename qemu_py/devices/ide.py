@@ -226,7 +226,7 @@ class IDEDrive(Device):
             if n <= 0 or not s.out:
                 log.log(log.LOG_GUEST_ERROR, "ide: data written that nobody waits for")
                 return
-            s.buffer[pos:pos + n] = view[at:at + n]
+            memoryview(s.buffer)[pos:pos + n] = view[at:at + n]        # a slice of the bytearray itself would make a copy first
             at += n
             s.pos = pos + n
             if s.pos == s.end:

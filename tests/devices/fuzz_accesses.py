@@ -34,7 +34,7 @@ ENGINES = {"interp": None, "tier1": 1}
 WAYS = [(machine, loop, engine) for machine in MACHINES for loop in LOOPS for engine in ENGINES]
 
 TICK_NS = 20_000_000                    # of virtual time between two looks of ours at the guest
-PATIENCE = 120                          # seconds in which a machine must answer
+PATIENCE = 300                          # seconds in which a machine must answer
 RAM = 16 << 20
 # All of it where A20 does not matter.
 KERNEL, ROUTINES, STATE, PORTS, WINDOWS, IDT, SCRATCH, STACK = (
