@@ -33,7 +33,7 @@ static u32 scan_lines(void)
 }
 
 /* Text rows of another height: as many as there are lines for. */
-static void set_height(u32 height)
+void set_rows(u32 height)
 {
     u16 crtc = bda.crtc;
     u32 lines = scan_lines(), count = lines / height;
@@ -100,7 +100,7 @@ void font_services(struct regs *r)
         } else
             load_font(font, height, 0, 256, r->bl);
         if (group == 1)
-            set_height(height);
+            set_rows(height);
     } else if (group == 2) {                        /* for graphics */
         static ROM u8 graphics_heights[] = { 0, 0, 14, 8, 16 };
         if (what == 0)

@@ -1,7 +1,7 @@
 /* VBE 3.0 on the Bochs VBE registers (VESA BIOS Extension Core Functions Standard 3.0, chapter 4). Which mode is set, how
    wide its lines are and which part of it is shown are in the adapter's registers; nothing of it is kept here.
 
-   Not there: text modes, protected mode entry point (chapter 3), refresh rates of one's own, stereo, secondary palettes. */
+   Not there: protected mode entry point (chapter 3), refresh rates of one's own, stereo, secondary palettes. */
 #include "vbe.h"
 
 int has_dispi(void) { return (dispi(DISPI_ID) & 0xFFF0) == 0xB0C0; }
@@ -22,9 +22,11 @@ vbe_mode_ref find_vbe_mode(u16 number)
     return 0;
 }
 
+/* The mode that is set: text beyond the VGA's own is known by its size. */
 static vbe_mode_ref shown(void)
 {
-    u16 width = dispi(XRES), height = dispi(YRES), bpp = dispi(BPP);
+    int text = !vbe_active();
+    u16 width = text ? bda.columns : dispi(XRES), height = text ? rows() : dispi(YRES), bpp = text ? 0 : dispi(BPP);
     for (vbe_mode_ref m = vbe_modes; m->number; m++)
         if (m->width == width && m->height == height && m->bpp == bpp)
             return m;
@@ -35,13 +37,49 @@ static vbe_mode_ref shown(void)
 #define NO_CLEAR 0x8000
 #define LINEAR 0x4000
 
+/* CRT controller registers, as pairs: 132 characters of 8 dots; 480 lines. */
+static ROM u8 columns_132[] = { 0, 0x9B, 1, 0x83, 2, 0x84, 3, 0x9F, 4, 0x8A, 5, 0x1A, 0x13, 0x42, 0xFF };
+static ROM u8 lines_480[] = { 6, 0x0B, 7, 0x3E, 0x10, 0xEA, 0x11, 0x0C, 0x12, 0xDF, 0x15, 0xE7, 0x16, 0x04, 0xFF };
+
+static void write_pairs(rom_bytes p)
+{
+    for (; *p != 0xFF; p += 2)
+        out_index(0x3D4, p[0], p[1]);
+}
+
+static u16 set_text_mode(vbe_mode_ref m, u8 keep)
+{
+    bda2.flags = bda2.flags & ~FLAG_200 | FLAG_400;
+    set_mode(3 | keep);
+    out_index(0x3D4, 0x11, in_index(0x3D4, 0x11) & 0x7F);
+    if (m->width == 132) {
+        write_pairs(columns_132);
+        out_index(SEQUENCER, 1, 1);                 /* eight dots */
+        set_attribute(0x13, 0);                     /* which are not to be panned as nine are */
+        bda.columns = 132;
+    }
+    if (m->height == 60) {
+        write_pairs(lines_480);
+        outb(MISC_WRITE, 0xE7);
+    }
+    if (m->height == 43)
+        out_index(0x3D4, 0x12, 0x5D);               /* of 350 lines */
+    u32 height = m->height == 25 ? 16 : 8;
+    if (height == 8)
+        load_font(rom_font(8), 8, 0, 256, 0);
+    set_rows(height);
+    return OK;
+}
+
 static u16 set_vbe_mode(u16 wanted)
 {
     if ((wanted & 0x3FFF) < 0x100)
         return wanted & LINEAR ? FAILED : set_mode(wanted & 0x7F | (wanted & NO_CLEAR ? 0x80 : 0)) ? OK : FAILED;
     vbe_mode_ref m = find_vbe_mode(wanted & 0x7FF);
-    if (!m || wanted & 0x3000 || wanted & LINEAR && m->bpp == 4)
+    if (!m || wanted & 0x3000 || wanted & LINEAR && m->bpp <= 4)
         return FAILED;
+    if (!m->bpp)
+        return set_text_mode(m, wanted & NO_CLEAR ? 0x80 : 0);
     set_mode(m->bpp == 4 ? 0x92 : 0x93);            /* the registers and colours of the nearest; nothing is cleared */
     set_dispi(XRES, m->width);
     set_dispi(YRES, m->height);
@@ -60,8 +98,9 @@ static u16 set_vbe_mode(u16 wanted)
 static u16 get_vbe_mode(struct regs *r)
 {
     u16 enable = dispi(ENABLE);
-    vbe_mode_ref m = vbe_active() ? shown() : 0;
-    r->bx = m ? m->number | (enable & DISPI_LFB ? LINEAR : 0) | (enable & DISPI_NOCLEAR ? NO_CLEAR : 0)
+    vbe_mode_ref m = shown();
+    r->bx = m && m->bpp ? m->number | (enable & DISPI_LFB ? LINEAR : 0) | (enable & DISPI_NOCLEAR ? NO_CLEAR : 0)
+        : m ? m->number | (bda2.control & 0x80) << 8
         : bda.mode | (bda2.control & 0x80) << 8;
     return OK;
 }

@@ -38,6 +38,7 @@ u16 controller_information(struct regs *r)
 
 /* ---- 01h: a mode */
 #define MODE_SUPPORTED 0x1F                         /* by hardware, with all of this information, text output, colour, graphics */
+#define MODE_GRAPHICS 0x10
 #define MODE_LINEAR 0x80
 #define WINDOW 7                                    /* can be moved, read and written */
 enum { MODEL_PLANAR = 3, MODEL_PACKED, MODEL_DIRECT = 6 };
@@ -66,8 +67,11 @@ u16 mode_information(struct regs *r)
     far to = FAR(r->es, r->di);
     if (!m)
         return FAILED;
-    u32 bpp = m->bpp, line = line_bytes(m->width, bpp), pages = (memory_64k() << 16) / total_bytes(m) - 1;
-    pages = pages > 255 ? 255 : pages;
+    u32 bpp = m->bpp ? m->bpp : 4, line = line_bytes(m->width, bpp), pages = 0;
+    if (m->bpp) {
+        pages = (memory_64k() << 16) / total_bytes(m) - 1;
+        pages = pages > 255 ? 255 : pages;
+    }
     struct mode_info info = {
         .attributes = MODE_SUPPORTED, .window_a = WINDOW, .granularity = 64, .window_size = 64, .segment_a = 0xA000,
         .set_window = ROM_FAR(set_window), .line = line, .width = m->width, .height = m->height,
@@ -78,6 +82,14 @@ u16 mode_information(struct regs *r)
         for (u32 n = 0; n < 8; n++)
             info.colors[n] = info.linear_colors[n] = masks[bpp == 15 ? 0 : bytes_per_pixel(bpp) - 1][n];
     info.rest_usable = bpp == 32 ? 2 : 0;
+    if (!m->bpp) {                                  /* text: sizes in characters */
+        info.attributes &= ~MODE_GRAPHICS;
+        info.granularity = info.window_size = 32;
+        info.segment_a = 0xB800;
+        info.line = 2 * m->width;
+        info.char_height = m->height == 25 ? 16 : 8;
+        info.model = 0;
+    }
     if (bpp != 4) {
         info.attributes |= MODE_LINEAR;
         info.frame_buffer = frame_buffer();

@@ -126,6 +126,7 @@ extern const u8 __seg_gs font8[], font14[], font16[];
 void font_services(struct regs *r);
 void load_font(far from, u32 height, u32 first, u32 count, u8 block);
 far rom_font(u32 height);
+void set_rows(u32 height);
 
 /* ---- text.c */
 void set_cursor_shape(u16 shape);

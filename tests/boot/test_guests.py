@@ -151,5 +151,4 @@ def test_the_debian_installer_asks_for_its_language_on_the_screen(make_machine):
     need(DEBIAN / "linux", "debian-installer-12-netboot-i386")
     machine = make_machine(machine="pc", bios=None, kernel=str(DEBIAN / "linux"), initrd=str(DEBIAN / "initrd.gz"), ram_size=512 << 20,
                            append="modprobe.blacklist=bochs")
-    screen = Watch(machine, ("Select a language", None)).run()
-    assert any("English" in line for line in screen), screen
+    Watch(machine, ("Select a language", None), ("English", None)).run()

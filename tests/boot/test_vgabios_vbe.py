@@ -13,6 +13,8 @@ MODES = {0x100: (640, 400, 8), 0x101: (640, 480, 8), 0x102: (800, 600, 4), 0x103
          0x114: (800, 600, 16), 0x115: (800, 600, 24), 0x116: (1024, 768, 15), 0x117: (1024, 768, 16), 0x118: (1024, 768, 24),
          0x119: (1280, 1024, 15), 0x11A: (1280, 1024, 16), 0x11B: (1280, 1024, 24), 0x144: (1024, 768, 32), 0x189: (1920, 1200, 32)}
 
+TEXT_MODES = {0x108: (80, 60), 0x109: (132, 25), 0x10A: (132, 43), 0x10B: (132, 50), 0x10C: (132, 60)}
+
 
 @pytest.fixture
 def guest(make_machine):
@@ -63,6 +65,9 @@ def test_every_mode_of_the_list_is_described_and_fits(guest):
     for n, mode in enumerate(listed):
         block = g.read(DATA + 256 * n, 256)
         width, height, bpp = word(block, 18), word(block, 20), block[25]
+        if mode in TEXT_MODES:
+            assert (width, height, block[27]) == (*TEXT_MODES[mode], 0) and word(block, 0) == 0x0F and word(block, 8) == 0xB800
+            continue
         assert MODES.get(mode, (width, height, bpp)) == (width, height, bpp)
         planes = 4 if bpp == 4 else 1
         line = width // 8 if bpp == 4 else width * ((bpp + 7) // 8)
@@ -94,6 +99,22 @@ def test_a_linear_mode_is_set_and_shown(guest, bios):
     assert picture[100, 49:54].tolist() == [[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 0, 0]]
 
 
+@pytest.mark.parametrize("mode", TEXT_MODES)
+def test_text_modes_beyond_the_vga_s_own(guest, mode):
+    columns, rows = TEXT_MODES[mode]
+    last = [dict(ax=0x0200, bx=0, dx=rows - 1 << 8 | columns - 1), dict(ax=0x0923, bx=0x0F, cx=1)]
+    g = guest(dict(ax=0x4F02, bx=mode), dict(ax=0x4F03), *(dict(ax=0x0E00 | code) for code in b"a" * columns + b"b"), *last, dict(ax=0x0F00),
+              dict(ax=0x1130, bx=0x0100))
+    assert codes(g.results[:2]) == [OK, OK] and g.results[1].bx == mode
+    assert len(g.screen) == rows and g.screen[:2] == ["a" * columns, "b"] and g.screen[-1] == " " * (columns - 1) + "#"
+    assert g.results[-2].ax >> 8 == columns and g.results[-1].dx & 0xFF == rows - 1
+    dots = 8 if columns == 132 else 9
+    height = 16 if rows == 25 else 8
+    picture = g.machine.vga.picture()
+    assert picture.shape == (rows * height, columns * dots, 3)
+    assert picture[-height:, -dots:].any() and not picture[-height:, :-dots].any()
+
+
 def test_on_isapc_the_frame_buffer_is_where_it_always_is(guest):
     g = guest(dict(ax=0x4F02, bx=0x144 | LINEAR), dict(ax=0x4F01, cx=0x144, di=0), machine="isapc")
     assert codes(g.results) == [OK] * 2
@@ -103,7 +124,7 @@ def test_on_isapc_the_frame_buffer_is_where_it_always_is(guest):
 
 
 def test_modes_that_are_not_there_are_refused(guest):
-    g = guest(dict(ax=3), *(dict(ax=0x4F02, bx=mode) for mode in (0x10A, 0x1FF, 0x102 | LINEAR, 0x55, 0x3 | LINEAR)), dict(ax=0x4F01, cx=0x10A, di=0),
+    g = guest(dict(ax=3), *(dict(ax=0x4F02, bx=mode) for mode in (0x12A, 0x1FF, 0x102 | LINEAR, 0x55, 0x3 | LINEAR)), dict(ax=0x4F01, cx=0x12A, di=0),
               dict(ax=0x4F03), dict(ax=0x4F33), dict(ax=0x4F06, bx=1), dict(ax=0x4F07, bx=1))
     assert codes(g.results[1:]) == [FAILED] * 6 + [OK, ABSENT, NOT_NOW, NOT_NOW]
     assert g.results[7].bx == 3
