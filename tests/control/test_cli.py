@@ -152,7 +152,7 @@ def failing():
     yield ["-bios", "KERNEL"]
 
 
-@pytest.mark.parametrize("arguments", failing(), ids=" ".join)
+@pytest.mark.parametrize("arguments", list(failing()), ids=" ".join)
 def test_a_user_error_is_one_line_and_status_1(arguments, kernel):
     needs_the_cpu()
     path = str(kernel(debug_exit(0)))
