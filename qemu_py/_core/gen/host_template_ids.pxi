@@ -67,3 +67,4 @@ cdef enum:
     T_cmpxchg_m = 65
     T_string_any = 66
     T_string = 67
+    T_cli0 = 68

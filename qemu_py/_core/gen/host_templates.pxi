@@ -1242,3 +1242,4 @@ cdef void fill_templates(HostTemplate *t) noexcept:
     t[OP_lods8_flat] = HostTemplate(T_string, 2, 1, 1, 0, 0, -1)
     t[OP_lods16_flat] = HostTemplate(T_string, 2, 2, 1, 0, 0, -1)
     t[OP_lods32_flat] = HostTemplate(T_string, 2, 4, 1, 0, 0, -1)
+    t[OP_cli0] = HostTemplate(T_cli0, 0, 0, 1, 0, 0, -1)

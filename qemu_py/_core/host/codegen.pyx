@@ -254,6 +254,8 @@ cdef int gen_op(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
         return t_string(g, op, t, False)
     if id == T_direction:
         return t_direction(g, t)
+    if id == T_cli0:
+        return t_cli0(g)
     if id == T_icount_head:
         return t_icount_head(g, op)
     if id == T_profile_head:

@@ -53,7 +53,7 @@ cdef inline bint is_reg(uint16_t o, int guest) noexcept nogil:
 cdef inline bint only_reads_a(int id) noexcept nogil:
     """Operand a is none that is written."""
     return id in (T_st, T_st_i, T_push_r, T_push_i, T_alu_mr, T_alu_mi, T_adc_mr, T_adc_mi, T_inc_m, T_neg_m, T_not_m, T_setcc_m,
-                  T_shift_mi, T_nop, T_direction, T_icount_head, T_profile_head)
+                  T_shift_mi, T_nop, T_cli0, T_direction, T_icount_head, T_profile_head)
 
 
 cdef void effect_of(IROp *op, HostTemplate *t, int guest, Effect *e) noexcept nogil:

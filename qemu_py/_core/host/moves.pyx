@@ -301,6 +301,12 @@ cdef int t_string(Gen *g, IROp *op, HostTemplate *t, bint flat) noexcept nogil:
     return 0
 
 
+cdef int t_cli0(Gen *g) noexcept nogil:
+    alu_mi(&g.a, 4, X_AND, R14, NO_REG, off(&E.eflags), ~0x200)         # IF
+    g.hv = 0
+    return 0
+
+
 cdef int t_direction(Gen *g, HostTemplate *t) noexcept nogil:
     """CLD, STD."""
     rm(&g.a, 4, 0xC7, 0, R14, off(&E.df))

@@ -75,7 +75,8 @@ cdef int cpu_x86_update_cr0(CPUX86State *env, uint32_t value) noexcept nogil:
     env.cr[0] = value
     if changed & (CR0_PG | CR0_WP):
         tlb_flush(env)
-    update_hflags(env)
+    if changed:
+        update_hflags(env)
     return 0
 
 
