@@ -43,5 +43,9 @@ cdef struct HostBuffer:
     uint8_t *load_xmm
     uint8_t *load_x87
 
+cdef inline uint32_t host_jmp_hash(uint32_t pc) noexcept nogil:
+    """Functions are aligned: their low bits differ little, the pages that they are in more."""
+    return (pc ^ pc >> 12) & (HOST_JMP_CACHE_SIZE - 1)
+
 cdef HostBuffer *host_buffer_new(uint64_t size) except NULL
 cdef void host_buffer_free(HostBuffer *h) noexcept

@@ -14,7 +14,7 @@ from qemu_py._core.dispatch cimport CPU_LOG_EXEC, CPU_LOG_TB_CPU, CPU_LOG_TB_OUT
 from qemu_py._core.host.alu cimport *
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport (HOST_JMP_CACHE_SIZE, HostBuffer, HostJmpEntry, host_buffer_free,
-                                        host_buffer_new)
+                                        host_buffer_new, host_jmp_hash)
 from qemu_py._core.host.entry cimport THUNK_SIZE, emit_stubs, op_return
 from qemu_py._core.host.flagstate cimport flush_flags, kill_flags, store_pend
 from qemu_py._core.host.fp cimport emit_cold_fp, fp_before, fp_left, fp_pointer, fp_template, gen_fp
@@ -457,7 +457,7 @@ cdef void host_flush(TBContext *tbx) noexcept nogil:
 
 cdef void host_forget(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     """No indirect jump may go to tb any more."""
-    cdef HostJmpEntry *e = &(<HostJmpEntry *> env.host_jmp_cache)[tb.pc & (HOST_JMP_CACHE_SIZE - 1)]
+    cdef HostJmpEntry *e = &(<HostJmpEntry *> env.host_jmp_cache)[host_jmp_hash(<uint32_t> tb.pc)]
     if <uint32_t> e.key == <uint32_t> tb.pc:
         e.key = <uint64_t> -1
 

@@ -10,7 +10,7 @@ from qemu_py._core.cpu cimport (CC_O, CPUTLBEntry, FP_LIVE_MXCSR, FP_LIVE_X87, F
 from qemu_py._core.flags cimport compute_all
 from qemu_py._core.host.access cimport NO_SITE
 from qemu_py._core.host.asm cimport *
-from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
+from qemu_py._core.host.buffer cimport HostJmpEntry, host_jmp_hash
 from qemu_py._core.host.flagstate cimport emit_load_flags
 from qemu_py._core.ir.interp cimport TB_EXIT, goto_tb
 from qemu_py._core.ir.table cimport op_table
@@ -47,7 +47,7 @@ cdef uintptr_t host_lookup(CPUX86State *env) noexcept nogil:
             and env.exit_request == 0 and (e.epoch == env.code_epoch or tb_still_mapped(env, to))):
         e.epoch = env.code_epoch
         if to.tc_ptr != NULL:
-            j = &(<HostJmpEntry *> env.host_jmp_cache)[pc & (HOST_JMP_CACHE_SIZE - 1)]
+            j = &(<HostJmpEntry *> env.host_jmp_cache)[host_jmp_hash(<uint32_t> pc)]
             j.key = pc + env.site_epoch
             j.cs_key = to.cs_base
             j.flags = to.flags

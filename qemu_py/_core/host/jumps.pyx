@@ -62,7 +62,10 @@ cdef void gen_lookup(Gen *g) noexcept nogil:
         rr(a, 4, 0x03, R10, R8)
     else:
         mov_rr(a, 4, R10, R8)
-    mov_rr(a, 4, R11, R10)
+    mov_rr(a, 4, R11, R10)              # host_jmp_hash
+    rr(a, 4, 0xC1, X_SHR, R11)
+    b1(a, 12)
+    rr(a, 4, 0x33, R11, R10)
     alu_ri(a, 4, X_AND, R11, HOST_JMP_CACHE_SIZE - 1)
     rr(a, 4, 0xC1, X_SHL, R11)
     b1(a, 5)
