@@ -9,7 +9,7 @@ import struct
 from qemu_py.machine.multiboot import read_file
 from qemu_py.machine.pc_vga import set_text_mode
 from qemu_py.system.memory import MemoryRegion
-from qemu_py.util.datadir import find_installed, qemu_find_file
+from qemu_py.util.datadir import find_in, find_installed, qemu_find_file
 from qemu_py.util.errors import UserError
 
 OUR_BIOS, SEABIOS = "bios.bin", "seabios"          # of pc-bios/; -bios's name for the other, whichever file it is
@@ -21,10 +21,10 @@ COM_PORTS = (0x3F8, 0x2F8, 0x3E8, 0x2E8)
 
 
 def find_bios(machine):
-    """The path of the image that the machine is to start. Nothing asked for: SeaBIOS, where it is installed, else our own."""
+    """The path of the image that the machine is to start. Nothing asked for: our own, but for what a directory of -L has."""
     name, board, dirs = machine.config.bios, machine.board, machine.config.data_dirs
     if name is None:
-        return find_installed(board.seabios, dirs) or qemu_find_file(OUR_BIOS)
+        return find_in(board.seabios, dirs) or qemu_find_file(OUR_BIOS)
     if name != SEABIOS:
         return qemu_find_file(name, dirs) or name
     path = find_installed(board.seabios, dirs)

@@ -41,9 +41,15 @@ def test_the_name_bios_bin_is_our_own(make_machine, tmp_path, monkeypatch, machi
     assert top(make_machine(machine=machine, bios="bios.bin")) == ours[-64:]
 
 
-def test_without_seabios_our_own_starts(make_machine, monkeypatch):
-    monkeypatch.setattr(datadir, "SYSTEM_DIRS", ())
+@pytest.mark.parametrize("installed", [True, False])
+def test_our_own_starts_where_nothing_is_asked_for(make_machine, tmp_path, monkeypatch, installed):
+    (tmp_path / "bios-256k.bin").write_bytes(IMAGE)
+    monkeypatch.setattr(datadir, "SYSTEM_DIRS", (str(tmp_path),) if installed else ())
     ours = (Path(datadir.OUR_DIR) / "bios.bin").read_bytes()
     assert top(make_machine(machine="pc", bios=None)) == ours[-64:]
+
+
+def test_seabios_has_to_be_installed(make_machine, monkeypatch):
+    monkeypatch.setattr(datadir, "SYSTEM_DIRS", ())
     with pytest.raises(UserError, match="bios-256k.bin.*not installed"):
         make_machine(machine="pc", bios="seabios")
