@@ -185,8 +185,14 @@ static u8 floppy_sector(u8 drive)
 
 static const char *boot_sector(u8 status, u32 drive, int unsigned_too)
 {
-    if (status)
+    if (drive < FIRST_DISK && (status == TIMED_OUT || status == NO_MEDIUM))
+        return "no diskette";
+    if (status) {
+        print("Error ");
+        print_hex(status, 2);
+        print("h. ");
         return "could not read the boot sector";
+    }
     if (!unsigned_too && peekw(0, SECTOR_AT + 510) != 0xAA55)
         return "not a bootable disk";
     start_boot(0, SECTOR_AT, drive);

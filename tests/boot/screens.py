@@ -18,10 +18,10 @@ def need_seabios(*names):
 class Watch:
     """`steps`: (text, action); when the text is on the screen, action(machine) is called (None: nothing)."""
 
-    def __init__(self, machine, *steps):
+    def __init__(self, machine, *steps, limit=LIMIT):
         self.machine = machine
         self.steps = list(steps)
-        self.end = machine.clocks.rt.get_ns() + LIMIT * 1000 * MS
+        self.end = machine.clocks.rt.get_ns() + limit * 1000 * MS
         self.timer = machine.clocks.rt.timer(self.look)
         self.screen = []
         self.timer.mod_ns(0)

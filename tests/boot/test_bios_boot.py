@@ -96,6 +96,7 @@ def test_services_have_their_stack_after_many_restarts(boot):
 def test_without_any_device_it_says_so(boot):
     boot({}, await_text="No bootable device.")
     assert boot.screen[0] == "qemu_py BIOS"
+    assert "Boot failed: no diskette." in boot.screen and "Boot failed: no disc." in boot.screen
 
 
 def test_the_menu_is_asked_for_with_escape(boot):

@@ -1,6 +1,6 @@
 """A Debian system on a disk, from its GRUB to power off: logged in to on the screen and on the serial line.
 
-The disk is what `sh tools/guest-disk.sh DIRECTORY` makes (some minutes, and the network); GUEST_DISK=DIRECTORY/disk.img names it.
+The disk is what `sh tools/guest-disk.sh DIRECTORY` makes (some minutes, and the network); QEMU_PY_GUEST_DISK=DIRECTORY/disk.img names it.
 """
 import os
 import shutil
@@ -12,7 +12,7 @@ from qemu_py.machine.drives import simple_drive
 from tests.boot.screens import keys, need_seabios
 from tests.machines import Capture
 
-DISK = os.environ.get("GUEST_DISK")
+DISK = os.environ.get("QEMU_PY_GUEST_DISK")
 LIMIT = 1200                            # seconds: a bound against a hang
 MS = 1_000_000
 PARTITION = 1 << 20
@@ -47,7 +47,7 @@ def typed(text):
 def disk(tmp_path):
     """A copy."""
     if not DISK:
-        pytest.skip("GUEST_DISK does not name a disk image (tools/guest-disk.sh makes one)")
+        pytest.skip("QEMU_PY_GUEST_DISK does not name a disk image (tools/guest-disk.sh makes one)")
     for program in ("e2fsck", "debugfs"):
         if shutil.which(program, path=os.environ["PATH"] + ":/sbin:/usr/sbin") is None:
             pytest.skip(f"{program} (Debian's package e2fsprogs) is not installed")

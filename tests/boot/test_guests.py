@@ -4,6 +4,7 @@ SeaBIOS and under our own BIOS, and with either VGA BIOS; the Debian installer.
 From Debian's packages memtest86+, ipxe, isolinux, syslinux-common, grub-pc-bin, xorriso and
 debian-installer-12-netboot-i386; what is missing is skipped by name.
 """
+import os
 import re
 import shutil
 import subprocess
@@ -93,6 +94,15 @@ def test_memtest_from_an_isolinux_cd_finds_no_error(watch, isolinux_cd):
     assert re.search(r"Errors:\s+0\b", text), text
 
 
+@pytest.mark.skipif("QEMU_PY_FULL_MEMTEST" not in os.environ, reason="QEMU_PY_FULL_MEMTEST is not set: a whole pass of memtest86+ takes minutes")
+def test_memtest_finds_no_error_in_a_whole_pass_over_32_mib(make_machine, isolinux_cd):
+    """With what is in the package: our BIOS and VGA BIOS."""
+    need(MEMTEST, "memtest86+")
+    machine = make_machine(machine="pc", bios=None, ram_size=32 << 20, drives=[simple_drive(*isolinux_cd(MEMTEST))])
+    text = "\n".join(Watch(machine, ("Memtest86+", None), ("Pass:  1", None), limit=1800).run())
+    assert re.search(r"Errors:\s+0\b", text) and "Status: Pass" in text, text
+
+
 def test_ipxe_from_its_cd_comes_to_its_prompt(watch):
     need(IPXE_ISO, "ipxe")
     watch(("Ctrl-B", keys("ctrl-b")), "iPXE>", drive=("-cdrom", str(IPXE_ISO), "ide", 2, "cdrom"), begin="ISOLINUX")
@@ -151,4 +161,19 @@ def test_the_debian_installer_asks_for_its_language_on_the_screen(make_machine):
     need(DEBIAN / "linux", "debian-installer-12-netboot-i386")
     machine = make_machine(machine="pc", bios=None, kernel=str(DEBIAN / "linux"), initrd=str(DEBIAN / "initrd.gz"), ram_size=512 << 20,
                            append="modprobe.blacklist=bochs")
+    Watch(machine, ("Select a language", None), ("English", None)).run()
+
+
+def test_the_debian_installer_from_a_grub_cd_asks_for_its_language(make_machine, tmp_path):
+    """With what is in the package: our BIOS and VGA BIOS. GRUB reads kernel and initrd through INT 13h."""
+    need(DEBIAN / "linux", "debian-installer-12-netboot-i386")
+    need_program("grub-mkrescue")
+    need_program("xorriso")
+    tree, image = tmp_path / "tree", tmp_path / "cd.iso"
+    (tree / "boot" / "grub").mkdir(parents=True)
+    for name in ("linux", "initrd.gz"):
+        shutil.copy(DEBIAN / name, tree)
+    (tree / "boot" / "grub" / "grub.cfg").write_text("linux /linux modprobe.blacklist=bochs\ninitrd /initrd.gz\nboot\n")
+    subprocess.run(["grub-mkrescue", "-o", image, tree], check=True, capture_output=True)
+    machine = make_machine(machine="pc", bios=None, ram_size=512 << 20, drives=[simple_drive("-cdrom", str(image), "ide", 2, "cdrom")])
     Watch(machine, ("Select a language", None), ("English", None)).run()
