@@ -381,6 +381,8 @@ reset:  cli
         out dx, eax
         mov dx, 0CFCh
         in eax, dx
+        mov bh, ah
+        and bh, 30h                     ; not 0: RAM is there still, as only the processor has been reset (INIT); or no 440FX
         mov eax, 80000000h              ; is there a 440FX?
         mov dx, 0CF8h
         out dx, eax
@@ -388,6 +390,17 @@ reset:  cli
         in eax, dx
         cmp eax, 12378086h
         jne .shadowed
+        test bh, bh
+        jz .cold
+        test bl, bl
+        jnz .cold
+        mov dx, 0CF9h                   ; power-on it shall be: of everything, by the PIIX3
+        mov al, 02h
+        out dx, al
+        mov al, 06h
+        out dx, al
+        hlt
+.cold:
         mov eax, PAM0_ADDRESS
         mov dx, 0CF8h
         out dx, eax
@@ -448,8 +461,10 @@ bits 16
         jb .post
         cmp bl, 0Ch
         ja .post
-.known: call dword resume
-        mov bl, [shutdown]
+.known: cmp bh, 0
+        jne .kept
+        call dword resume
+.kept:  mov bl, [shutdown]
         cmp bl, 04h
         jne .to_program
         int 19h

@@ -47,9 +47,13 @@ static int modifier(u8 code, int up, int e0)
     return 1;
 }
 
-/* The controller's line to the processor's reset. */
+/* Of everything, by the PIIX3's reset control register; else of the processor, by the keyboard controller's line. */
 void reboot(void)
 {
+    if (has_pci) {
+        outb(0xCF9, 0x02);
+        outb(0xCF9, 0x06);
+    }
     controller(0x64, 0xFE);
     for (;;)
         asm volatile("cli; hlt");

@@ -87,12 +87,11 @@ static void tick_count(void)
     pokel(BDA, 0x6C, seconds * 18 + seconds / 5 + seconds / 154);
 }
 
-/* After a reset that was meant for the processor alone, which here is everybody's: the chips as they were, memory as it is. */
+/* After a reset of everything that goes on in a program: the chips as they were; memory is as it is. */
 void resume(void)
 {
     chips();
-    if (has_pci)
-        pci_init();
+    pci_init();
     controller_init();
 }
 

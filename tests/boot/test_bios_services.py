@@ -255,6 +255,21 @@ def test_a_reset_returns_to_a_stack(run, code, pushed):
     assert said == "B7C00"
 
 
+@pytest.mark.parametrize("reset", ["mov al, 0xFE; out 0x64, al", "mov al, 1; out 0x92, al"])
+def test_a_reset_of_the_processor_alone_keeps_the_chips_for_the_program(run, reset):
+    said = run(f"""jmp start; back: xor ax, ax; mov ds, ax; mov ss, ax; mov sp, 0x7C00; in al, 0x21; call puth; jmp end;
+        start: lea ax, [back]; mov [0x467], ax; mov word ptr [0x469], 0; mov al, 0x8F; out 0x70, al; mov al, 0x0A; out 0x71, al;
+        mov al, 0xA7; out 0x21, al; {reset}; h: jmp h; end:""")
+    assert said == "A7"
+
+
+def test_a_reset_of_the_processor_without_a_code_becomes_one_of_everything(run):
+    """What the program has left in a device is gone when it is started again."""
+    run("""inc byte ptr [0x600]; cmp byte ptr [0x600], 2; je over; mov dx, 0xCF8; mov eax, 0x8000090C; out dx, eax; mov dx, 0xCFD; mov al, 0x40; out dx, al;
+        mov al, 0xFE; out 0x64, al; w: jmp w; over:""")
+    assert run.read(0x600, 1) == b"\2" and run.machine.pci.devices[9].s.config[0x0D] == 0
+
+
 def test_an_unknown_code_is_power_on(run):
     said = run("""inc byte ptr [0x600]; mov al, [0x600]; cmp al, 2; je over; mov al, 0x8F; out 0x70, al; mov al, 3; out 0x71, al;
         mov al, 0xFE; out 0x64, al; w: jmp w; over: mov al, 65; call putc""")
