@@ -49,7 +49,6 @@ static void pir_init(void)
         pir->slots[count].slot = s->bdf >> 3 == CHIP_SET_SLOT ? 0 : count;      /* 0: on the board */
         pir->slots[count++].reserved = 0;
     }
-    pir->signature = 0x52495024;                    /* "$PIR" */
     pir->version = 0x0100;
     pir->size = 32 + 16 * count;
     pir->router_bus = 0;
@@ -58,7 +57,6 @@ static void pir_init(void)
     pir->compatible = 0x70008086;
     pir->checksum = 0;
     pir->checksum = -sum((u8 *) pir, pir->size);
-    *(u32 *) bios32_directory = 0x5F32335F;         /* "_32_" */
     bios32_sum = 0;
     bios32_sum = -sum(bios32_directory, 16);
 }
@@ -175,8 +173,10 @@ static void mp_init(void)
 /* Once PCI and the processors are known. */
 void irq_tables_init(void)
 {
-    if (!has_pci)
+    if (!has_pci) {
+        *(u32 *) pir_table = *(u32 *) bios32_directory = 0;
         return;
+    }
     pir_init();
     mp_init();
 }

@@ -26,7 +26,7 @@ section .more16
 entry_1a:
         cmp ah, 0B1h
         jne .other
-        cmp dword [cs:pir_table], 0     ; made where there is PCI
+        cmp dword [cs:pir_table], 0     ; there is no PCI
         jne .pci
 .other: push word handle_1a
         jmp service
@@ -369,12 +369,13 @@ bios32_entry:                           ; EAX: a service's name; BL: 0. AL; EBX,
 
 align 16
 bios32_directory:
-        dd 0                            ; "_32_"
+        db "_32_"                       ; these two signatures go where there is no PCI (irq_tables.c)
         dd 0F0000h + bios32_entry
         db 0, 1
 bios32_sum:
         db 0                            ; made by POST
         times 5 db 0
 pir_table:
-        times PIR_HEADER + 16 * PIR_SLOTS db 0
+        db "$PIR"
+        times PIR_HEADER + 16 * PIR_SLOTS - 4 db 0
 pci_last_bus: db 0

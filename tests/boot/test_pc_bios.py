@@ -46,3 +46,11 @@ def test_vgabios_is_the_option_rom_of_our_display_adapter():
     assert at % 4 == 0 and rom[at:at + 8] == b"PCIR\x34\x12\x11\x11"
     assert rom[at + 0x0A] == 0x18 and rom[at + 0x0D:at + 0x10] == b"\0\0\x03"
     assert rom[at + 0x10] == rom[2] and rom[at + 0x15] == 0x80
+
+
+def test_the_bios_has_no_signature_by_accident():
+    """On paragraphs, where systems look for tables, are those two only whose contents POST fills in."""
+    image = (Path(ROM_PATH).parent / "bios.bin").read_bytes()
+    found = [image[at:at + 4] for at in range(0, len(image), 16)]
+    assert found.count(b"_32_") == found.count(b"$PIR") == 1
+    assert not any(signature in found for signature in (b"_MP_", b"_SM_", b"_DMI", b"$PnP", b"RSD ", b"PCMP"))
