@@ -45,9 +45,3 @@ class VCChar(InputQueue):
             data = CURSOR_KEYS.sub(b"\x1bO\\1", data)
         self.console.scroll_view(-self.console.view)
         self.send_input(data)
-
-
-def vc_of(chardev):
-    """The VCChar that a character device is, or, with mon:, has inside; else None."""
-    chardev = getattr(chardev, "inner", chardev)
-    return chardev if isinstance(chardev, VCChar) else None

@@ -25,7 +25,8 @@ KINDS = ("none", "null", "stdio", "mon:stdio", "pty", "vc", "file", "tcp", "unix
 
 
 class CharDevice:
-    """Base of all; by itself it is `null`."""
+    """Base of all; by itself it is `null`. `console`: the TextConsole that shows it, if one does."""
+    console = None
 
     def __init__(self, label="null"):
         self.label = label

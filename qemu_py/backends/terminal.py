@@ -6,7 +6,8 @@ import struct
 import termios
 import tty
 
-from qemu_py.backends.terminal_cells import ENTER, LEAVE
+ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l\x1b[0m\x1b[2J"          # other screen, bracketed paste, no line wrap
+LEAVE = "\x1b[0m\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l"
 
 
 class Terminal:

@@ -13,8 +13,6 @@ CHARACTER, INK, PAPER, BLINK = range(4)
 UPPER_HALF = 0x2580
 GAP = 4                                 # so many cells that did not change are cheaper than a cursor movement
 DIRECT_COLOR = ("alacritty", "contour", "foot", "foot-extra", "wezterm", "xterm-ghostty", "xterm-kitty")
-ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l\x1b[0m\x1b[2J"          # other screen, bracketed paste, no line wrap
-LEAVE = "\x1b[0m\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l"
 
 
 def blank_cells(rows, columns):

@@ -93,8 +93,8 @@ def monitor_texts(parse):
 
 def add_consoles(parse, serials, monitors):
     """The terminal display has a console for the first serial port and one for a monitor, unless these are elsewhere."""
-    from qemu_py.backends.char_vc import VCChar
     if parse.display == "curses":
+        from qemu_py.backends.char_vc import VCChar             # which takes its time to import
         if not parse.serials:
             serials.append(VCChar())
         if not parse.monitors:
@@ -103,12 +103,11 @@ def add_consoles(parse, serials, monitors):
 
 def name_consoles(parse, **chardevs):
     """The consoles (vc) among {kind: character devices}, with the names of their screens. UserError: nothing would show them."""
-    from qemu_py.backends.char_vc import vc_of
     found = []
     for kind, devices in chardevs.items():
         for n, chardev in enumerate(devices):
-            vc = vc_of(chardev)
-            if vc is not None:
+            vc = getattr(chardev, "inner", chardev)             # with mon: it is inside
+            if vc is not None and vc.console is not None:
                 vc.name = kind if kind in ("monitor", "debugcon") and len(devices) == 1 else f"{kind}{n}"
                 found.append(vc)
     if found and parse.display != "curses":
