@@ -10,7 +10,7 @@ that thread, and what passes while the owner wants to run and does not is left o
 The lag that this makes is made up for while the guest sleeps (GuestTime.wake) and, slowly, while it runs (catch_up).
 """
 from libc.stdint cimport int32_t, int64_t, uint64_t, uintptr_t
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, clockid_t, timespec
+from posix.time cimport clock_gettime, clockid_t, timespec
 
 cdef extern from *:
     """
@@ -24,7 +24,49 @@ cdef extern from *:
         while (old < value && !__atomic_compare_exchange_n(p, &old, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) ;
     }
     static inline uint64_t qp_thread(void) { return (uint64_t)(uintptr_t)pthread_self(); }
+
+    static int64_t qp_clock_ns(void) {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    }
+
+    static int qp_tsc_is_the_clock;
+
+    #if defined(__x86_64__)
+    #include <x86intrin.h>
+    /* Where the host's kernel itself takes the time from the TSC, so do we, from the last reading of the clock on and for 20
+       microseconds at most: a third of its cost. The rate is that since the thread's first reading. */
+    static int64_t qp_monotonic_ns(void) {
+        static __thread uint64_t first_tsc, tsc, rate, limit;       /* rate: ns * 2^32 a tick */
+        static __thread int64_t first_ns, ns;
+        uint64_t now;
+        int64_t told;
+        if (!qp_tsc_is_the_clock)
+            return qp_clock_ns();
+        now = __rdtsc();
+        if (now - tsc < limit)
+            return ns + (int64_t)((now - tsc) * rate >> 32);
+        told = ns + (int64_t)(limit * rate >> 32);
+        tsc = __rdtsc();
+        ns = qp_clock_ns();
+        if (first_tsc == 0) {
+            first_tsc = tsc;
+            first_ns = ns;
+        } else if (ns - first_ns >= 100000) {
+            rate = (uint64_t)(((unsigned __int128)(ns - first_ns) << 32) / (tsc - first_tsc));
+            limit = ((uint64_t)20000 << 32) / rate;
+        }
+        if (ns < told)
+            ns = told;
+        return ns;
+    }
+    #else
+    #define qp_monotonic_ns qp_clock_ns
+    #endif
     """
+    int64_t monotonic_ns "qp_monotonic_ns"() noexcept nogil
+    int tsc_is_the_clock "qp_tsc_is_the_clock"
     void store_release "qp_store_release"(uint32_t *p, uint32_t value) noexcept nogil
     void store "qp_store"(int64_t *p, int64_t value) noexcept nogil
     int64_t load "qp_load"(int64_t *p) noexcept nogil
@@ -38,10 +80,16 @@ cdef enum:
     LOST_NS = 50000             # less than that is not worth a correction
 
 
-cdef int64_t monotonic_ns() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <int64_t> now.tv_sec * NANOSECONDS + now.tv_nsec
+cdef int find_clock() except -1:
+    global tsc_is_the_clock
+    try:
+        with open("/sys/devices/system/clocksource/clocksource0/current_clocksource", encoding="ascii") as f:
+            tsc_is_the_clock = f.read().strip() == "tsc"
+    except OSError:
+        tsc_is_the_clock = 0
+    return 0
+
+find_clock()
 
 
 cdef int64_t thread_ns() noexcept nogil:

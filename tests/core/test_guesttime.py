@@ -216,3 +216,15 @@ def test_a_latch_command_is_obeyed_without_the_device(time):
         port.port_write(0x43, value)
     port.port_write(0x42, 0x80)
     assert written == [(3, 0x00), (3, 0x40), (3, 0xB4), (3, 0xC4), (2, 0x80)]
+
+
+def test_it_runs_as_the_host_s_clock_does_and_never_backwards():
+    time = GuestTime()
+    time.enable()
+    host, guest = monotonic_ns(), time.get_ns()
+    slack = monotonic_ns() - host + 1000            # what lay between these readings, and a rate that is a little off
+    last = guest
+    for _ in range(300_000):
+        before, now, after = monotonic_ns() - host, time.get_ns(), monotonic_ns() - host
+        assert now >= last and before - slack <= now - guest <= after + slack
+        last = now
