@@ -17,7 +17,9 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_ends_a_run_and_leaves_the_cpu_usable():
-    child = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True)
+    # Whoever started the tests may have had SIGINT ignored, as a shell does for what runs in its background.
+    child = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         assert child.stdout.readline() == "running\n"
         child.send_signal(signal.SIGINT)
