@@ -9,6 +9,7 @@ cdef struct TimeBase:
     int64_t looked              # monotonic time, and the owner's processor time, when that was last seen to
     int64_t cpu_time
     int64_t latest              # that another thread was told: the time does not go back behind it
+    int64_t told                # the latest that the owner was told
     int64_t lag                 # how much is left out and not made up for
 
 cdef enum:                      # CounterState.kind

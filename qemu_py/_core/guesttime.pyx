@@ -99,9 +99,9 @@ cdef int64_t thread_ns() noexcept nogil:
 
 
 cdef void leave_out(TimeBase *time, int64_t now, int64_t lost) noexcept nogil:
-    """Set the clock back by `lost`, but not behind what another thread was told. The owner's."""
+    """Set the clock back by `lost`, but not behind what anybody was told. The owner's."""
     cdef int64_t old = time.offset
-    store(&time.offset, old - lost)
+    store(&time.offset, old - lost if now + old - lost > time.told else time.told - now)
     if now + time.offset < load(&time.latest):
         store(&time.offset, time.latest - now)
     time.lag += old - time.offset
@@ -126,7 +126,8 @@ cdef int64_t time_ns(TimeBase *time) noexcept nogil:
     if time.owner == this_thread():
         if now - time.looked > LOOK_NS:
             look(time, now)
-        return now + time.offset
+        time.told = now + time.offset
+        return time.told
     while True:                         # the owner may set it back meanwhile
         offset = load(&time.offset)
         raise_to(&time.latest, now + offset)
@@ -220,7 +221,7 @@ cdef class GuestTime:
     def set_ns(self, int64_t ns):
         """Another time, while it stands still."""
         assert not self.base.running
-        self.base.frozen = self.base.latest = ns
+        self.base.frozen = self.base.latest = self.base.told = ns
 
     def disable(self):
         if self.base.running:

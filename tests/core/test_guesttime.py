@@ -1,6 +1,6 @@
 """Counters that the core answers for: each agrees with the model that it stands for."""
 import threading
-from time import monotonic_ns, thread_time_ns
+from time import monotonic_ns, sleep, thread_time_ns
 
 import pytest
 
@@ -228,3 +228,16 @@ def test_it_runs_as_the_host_s_clock_does_and_never_backwards():
         before, now, after = monotonic_ns() - host, time.get_ns(), monotonic_ns() - host
         assert now >= last and before - slack <= now - guest <= after + slack
         last = now
+
+
+def test_what_is_left_out_takes_nothing_back_that_its_owner_was_told():
+    time = GuestTime()
+    time.own()
+    time.enable()
+    last = 0
+    for _ in range(4000):
+        sleep(1e-5)                     # some tens of microseconds go by without us: the next look is after this read, or before
+        for _ in range(20):
+            now = time.get_ns()
+            assert now >= last
+            last = now
