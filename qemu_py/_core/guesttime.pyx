@@ -42,20 +42,28 @@ cdef extern from *:
         static __thread int64_t first_ns, ns;
         uint64_t now;
         int64_t told;
+        int tries;
         if (!qp_tsc_is_the_clock)
             return qp_clock_ns();
         now = __rdtsc();
         if (now - tsc < limit)
             return ns + (int64_t)((now - tsc) * rate >> 32);
         told = ns + (int64_t)(limit * rate >> 32);
-        tsc = __rdtsc();
-        ns = qp_clock_ns();
-        if (first_tsc == 0) {
-            first_tsc = tsc;
-            first_ns = ns;
-        } else if (ns - first_ns >= 100000) {
-            rate = (uint64_t)(((unsigned __int128)(ns - first_ns) << 32) / (tsc - first_tsc));
-            limit = ((uint64_t)20000 << 32) / rate;
+        limit = 0;
+        for (tries = 0; tries < 3; tries++) {           /* both at once: nobody ran in between */
+            now = __rdtsc();
+            ns = qp_clock_ns();
+            tsc = __rdtsc();
+            if (tsc - now > 4000)
+                continue;
+            if (first_tsc == 0) {
+                first_tsc = tsc;
+                first_ns = ns;
+            } else if (ns - first_ns >= 1000000) {
+                rate = (uint64_t)(((unsigned __int128)(ns - first_ns) << 32) / (tsc - first_tsc));
+                limit = ((uint64_t)20000 << 32) / rate;
+            }
+            break;
         }
         if (ns < told)
             ns = told;
