@@ -51,11 +51,11 @@ def test_help_fits_into_the_terminal(monkeypatch):
 INTERRUPTED = """
 import builtins, os, signal, sys
 real = builtins.__import__
-def interrupting(name, *rest):
+def interrupting(name, *rest, **more):
     if name == {module!r}:
         builtins.__import__ = real
         os.kill(os.getpid(), signal.SIGINT)
-    return real(name, *rest)
+    return real(name, *rest, **more)
 from qemu_py.__main__ import start
 builtins.__import__ = interrupting
 sys.argv = ["qemu-py", "-display", "none", "-serial", "null", "-m", "16"]
