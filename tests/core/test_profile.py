@@ -116,7 +116,8 @@ def test_samples_name_the_hot_loop(tier):
     profile.stop()
     samples = profile.samples()
     assert len(samples) >= 20
-    assert {sample[1] for sample in samples} == {CODE}
+    # Where a run of so many steps ends within the loop, the next begins there.
+    assert all(CODE <= sample[1] < CODE + 16 for sample in samples) and CODE in {sample[1] for sample in samples}
     assert sum(sample[0] for sample in samples) > 0
     assert {(sample[6], sample[7]) for sample in samples} <= {("guest", 0), ("translator", 0)}
 
