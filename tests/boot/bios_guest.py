@@ -1,6 +1,8 @@
 """Boot sectors that ask our own BIOS (pc-bios/bios) and say at port E9h what it answers."""
 import os
 
+import pytest
+
 from qemu_py.machine.drives import simple_drive
 from tests.guest import asm
 from tests.machines import EXIT, Capture
@@ -64,3 +66,15 @@ class Runner:
         status = machine.run()
         assert status == 3, (status, bytes(console.data), machine.vga.screen_text())
         return console.data.decode("latin1")
+
+
+@pytest.fixture
+def run(make_machine, tmp_path):
+    """run(code, board): what a boot sector on a hard disk said; afterwards run.machine, and run.read(address, size) of its memory."""
+    def run(code, board="pc", **config):
+        runner = Runner(make_machine, tmp_path / "disk.img", board, HDA)
+        said = runner(code, 1 << 20, **config)
+        run.machine = runner.machine
+        run.read = runner.machine.memory.address_space_memory.read
+        return said
+    return run

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from tests.boot.bios_guest import HDA, Runner
+from tests.boot.bios_guest import run  # noqa: F401 (a fixture)
 from tests.guest import asm
 from tests.machines import Capture
 
@@ -16,18 +16,6 @@ RESULTS = 0x600
 @pytest.fixture(params=["pc", "isapc"])
 def board(request):
     return request.param
-
-
-@pytest.fixture
-def run(make_machine, tmp_path):
-    """run(code, board): what a boot sector said; afterwards run.machine, run.read(address, size)."""
-    def run(code, board="pc", **config):
-        runner = Runner(make_machine, tmp_path / "disk.img", board, HDA)
-        said = runner(code, 1 << 20, **config)
-        run.machine = runner.machine
-        run.read = runner.machine.memory.address_space_memory.read
-        return said
-    return run
 
 
 # After an interrupt: carry, AX, BX, CX, DX

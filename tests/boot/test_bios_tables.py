@@ -4,7 +4,7 @@ import struct
 import pytest
 
 from tests.boot import test_acpi, test_smbios
-from tests.boot.bios_guest import HDA, Runner
+from tests.boot.bios_guest import HDA, Runner, run  # noqa: F401 (a fixture)
 
 F_SEGMENT = 0xF0000
 
@@ -64,18 +64,6 @@ SAY_MAP = """
     next: mov eax, 0xE820; mov edx, 0x534D4150; mov ecx, 20; mov di, 0x7000; int 0x15; jc done
     mov cx, 20; mov si, 0x7000; one: lodsb; call puth; loop one
     test ebx, ebx; jnz next; done:"""
-
-
-@pytest.fixture
-def run(make_machine, tmp_path):
-    """What a boot sector said; afterwards run.machine, and run.read(address, size) of its memory."""
-    def run(code, board="pc", **config):
-        runner = Runner(make_machine, tmp_path / "disk.img", board, HDA)
-        said = runner(code, 1 << 20, **config)
-        run.machine = runner.machine
-        run.read = runner.machine.memory.address_space_memory.read
-        return said
-    return run
 
 
 def areas(said):
