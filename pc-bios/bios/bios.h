@@ -1,8 +1,5 @@
-/* Types and the ways to reach ports, memory of other segments, and the caller's registers. */
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
+/* The ways to reach memory of other segments and the caller's registers; who has what. */
+#include "../ports.h"
 
 /* As entry.asm lays them: `handler` and the caller's IP, CS, flags are copies, but for DS and the flags. */
 struct regs {
@@ -19,15 +16,6 @@ struct regs {
 #define CF 0x0001
 #define ZF 0x0040
 #define IF 0x0200
-
-static inline void outb(u16 port, u8 v) { asm volatile("outb %0, %1" : : "a"(v), "d"(port)); }
-static inline void outw(u16 port, u16 v) { asm volatile("outw %0, %1" : : "a"(v), "d"(port)); }
-static inline void outl(u16 port, u32 v) { asm volatile("outl %0, %1" : : "a"(v), "d"(port)); }
-static inline u8 inb(u16 port) { u8 v; asm volatile("inb %1, %0" : "=a"(v) : "d"(port)); return v; }
-static inline u16 inw(u16 port) { u16 v; asm volatile("inw %1, %0" : "=a"(v) : "d"(port)); return v; }
-static inline u32 inl(u16 port) { u32 v; asm volatile("inl %1, %0" : "=a"(v) : "d"(port)); return v; }
-static inline void sti(void) { asm volatile("sti" : : : "memory"); }
-static inline void cli(void) { asm volatile("cli" : : : "memory"); }
 
 #define PEEK(name, type, insn, con) \
     static inline type name(u16 seg, u32 off) { type v; \

@@ -28,7 +28,7 @@
 #define WAIT_LEFT 0x9C                              /* us */
 #define WAIT_ACTIVE 0xA0                            /* bit 0: a wait is going on; bit 7: it has ended */
 
-static void set(u8 index, u8 value) { outb(0x70, index); outb(0x71, value); }
+static void set(u8 index, u8 value) { out_index(CMOS, index, value); }
 
 /* Out of the update cycle? It lasts 2 ms. */
 static int settled(void)
@@ -49,7 +49,7 @@ static int start_wait(u16 segment, u16 offset, u32 microseconds)
     pokew(BDA, WAIT_FLAG + 2, segment);
     pokel(BDA, WAIT_LEFT, microseconds);
     pokeb(BDA, WAIT_ACTIVE, 1);
-    outb(0xA1, inb(0xA1) & ~0x01);
+    outb(PIC_SLAVE + 1, inb(PIC_SLAVE + 1) & ~0x01);
     set(REG_A, cmos(REG_A) & 0x70 | 0x06);          /* 1024 Hz */
     set(REG_B, cmos(REG_B) | PERIODIC);
     return 1;
@@ -83,7 +83,7 @@ void wait_15(struct regs *r)
         r->ah = 0x83;
         carry(r, 1);
     } else if (microseconds < 2 * PERIOD) {
-        struct timeout limit = { microseconds / 15 + 1, inb(0x61) & 0x10 };
+        struct timeout limit = { microseconds / 15 + 1, inb(PORT_B) & PORT_B_REFRESH };
         while (!expired(&limit))
             ;
     } else {
@@ -112,9 +112,9 @@ static void periodic(void)
 void handle_70(struct regs *r)
 {
     u8 enabled = cmos(REG_B), causes = cmos(REG_C) & enabled;
-    outb(0x70, 0x0D);                               /* NMI on again */
-    outb(0xA0, 0x20);
-    outb(0x20, 0x20);
+    outb(CMOS, 0x0D);                               /* NMI on again */
+    outb(PIC_SLAVE, PIC_EOI);
+    outb(PIC_MASTER, PIC_EOI);
     if (causes & PERIODIC)
         periodic();
     if (causes & ALARM) {
@@ -180,7 +180,7 @@ static int set_alarm(struct regs *r)
     set(HOURS_ALARM, r->ch);
     set(MINUTES_ALARM, r->cl);
     set(SECONDS_ALARM, r->dh);
-    outb(0xA1, inb(0xA1) & ~0x01);
+    outb(PIC_SLAVE + 1, inb(PIC_SLAVE + 1) & ~0x01);
     set(REG_B, cmos(REG_B) & ~SET | ALARM);
     return 1;
 }

@@ -26,7 +26,7 @@ struct timeout { u32 left; u8 last; };
 #define MILLISECONDS(n) ((struct timeout) { (n) * 66, 0 })
 static inline int expired(struct timeout *t)
 {
-    u8 toggle = inb(0x61) & 0x10;
+    u8 toggle = inb(PORT_B) & PORT_B_REFRESH;
     if (toggle != t->last && t->left)
         t->left--;
     t->last = toggle;

@@ -81,7 +81,7 @@ static u8 sense_interrupt(void)
 void handle_0e(struct regs *r)
 {
     pokeb(BDA, CALIBRATED, peekb(BDA, CALIBRATED) | 0x80);
-    outb(0x20, 0x20);
+    outb(PIC_MASTER, PIC_EOI);
     struct regs post = { .eax = 0x9101 };
     call_int(0x15, &post);
 }

@@ -41,10 +41,10 @@ static int next_key(int old, u16 *key)
 static int command(u8 byte)
 {
     struct timeout limit = MILLISECONDS(50);
-    controller(0x60, byte);
+    controller(KEYBOARD_DATA, byte);
     while (!expired(&limit))
-        if ((inb(0x64) & 0x21) == 1) {
-            u8 answer = inb(0x60);
+        if ((inb(KEYBOARD_STATUS) & (KEYBOARD_FULL | KEYBOARD_FROM_MOUSE)) == KEYBOARD_FULL) {
+            u8 answer = inb(KEYBOARD_DATA);
             if (answer == 0xFA || answer == 0xFE)
                 return answer == 0xFA;
             scan_code(answer);

@@ -15,7 +15,7 @@ void store(u16 key)
 
 void controller(u16 port, u8 value)
 {
-    for (u32 n = 0; n < 100000 && inb(0x64) & 2; n++)
+    for (u32 n = 0; n < 100000 && inb(KEYBOARD_STATUS) & KEYBOARD_BUSY; n++)
         ;
     outb(port, value);
 }
@@ -51,15 +51,15 @@ static int modifier(u8 code, int up, int e0)
 void reboot(void)
 {
     if (has_pci) {
-        outb(0xCF9, 0x02);
-        outb(0xCF9, 0x06);
+        outb(RESET_CONTROL, 0x02);
+        outb(RESET_CONTROL, 0x06);
     }
-    controller(0x64, 0xFE);
+    controller(KEYBOARD_COMMAND, KEYBOARD_PULSE_RESET);
     for (;;)
         asm volatile("cli; hlt");
 }
 
-static void acknowledge(void) { outb(0x20, 0x20); }
+static void acknowledge(void) { outb(PIC_MASTER, PIC_EOI); }
 
 /* Until another key has been pressed, which then is not stored. */
 static void pause(void)
@@ -174,7 +174,7 @@ static int lights(u8 byte)
     if (!(state & LIGHTS_CHANGING)) {
         if ((state & 7) != wanted) {
             pokeb(BDA, LIGHTS, state | LIGHTS_CHANGING);
-            controller(0x60, 0xED);
+            controller(KEYBOARD_DATA, 0xED);
         }
         return 0;
     }
@@ -184,7 +184,7 @@ static int lights(u8 byte)
         pokeb(BDA, LIGHTS, state & ~(LIGHTS_CHANGING | LIGHTS_SENT));
     else {
         pokeb(BDA, LIGHTS, state & ~7 | wanted | LIGHTS_SENT);
-        controller(0x60, wanted);
+        controller(KEYBOARD_DATA, wanted);
     }
     return 1;
 }
@@ -192,8 +192,8 @@ static int lights(u8 byte)
 void handle_09(struct regs *r)
 {
     int acknowledged = 0;
-    if ((inb(0x64) & 0x21) == 1) {
-        u8 byte = inb(0x60);
+    if ((inb(KEYBOARD_STATUS) & (KEYBOARD_FULL | KEYBOARD_FROM_MOUSE)) == KEYBOARD_FULL) {
+        u8 byte = inb(KEYBOARD_DATA);
         struct regs key = { .eax = 0x4F00 | byte, .flags = CF };
         if (peekb(BDA, LIGHTS) & LIGHTS_CHANGING && lights(byte)) {
             acknowledge();
@@ -212,10 +212,10 @@ void handle_09(struct regs *r)
 /* Interrupts of the keyboard, translation, no mouse; nothing of the past. */
 void controller_init(void)
 {
-    controller(0x64, 0x60);
-    controller(0x60, 0x65);
-    while (inb(0x64) & 1)
-        inb(0x60);
+    controller(KEYBOARD_COMMAND, KEYBOARD_WRITE_MODE);
+    controller(KEYBOARD_DATA, 0x65);
+    while (inb(KEYBOARD_STATUS) & KEYBOARD_FULL)
+        inb(KEYBOARD_DATA);
 }
 
 void keyboard_init(void)

@@ -14,12 +14,7 @@ enum { DONE, BAD_FUNCTION, BAD_INPUT, INTERFACE_ERROR, RESEND, NO_HANDLER };
 #define ACK 0xFA
 #define ACK_NOT 0xFE
 
-/* 8042 */
-#define FULL 0x01
-#define BUSY 0x02
-#define FROM_MOUSE 0x20
-#define READ_MODE 0x20
-#define WRITE_MODE 0x60
+/* More of the 8042 */
 #define STOP_MOUSE 0xA7
 #define STOP_KEYBOARD 0xAD
 #define MOUSE_IRQ 0x02                              /* of the mode */
@@ -31,17 +26,17 @@ void call_mouse_handler(u32 handler, u32 status_and_x, u32 y);
 /* Both cables are stopped and nothing is left before the mode byte is asked for. */
 static void set_mode(u8 bits)
 {
-    controller(0x64, STOP_MOUSE);
-    controller(0x64, STOP_KEYBOARD);
-    while (inb(0x64) & FULL)
-        inb(0x60);
-    controller(0x64, READ_MODE);
+    controller(KEYBOARD_COMMAND, STOP_MOUSE);
+    controller(KEYBOARD_COMMAND, STOP_KEYBOARD);
+    while (inb(KEYBOARD_STATUS) & KEYBOARD_FULL)
+        inb(KEYBOARD_DATA);
+    controller(KEYBOARD_COMMAND, KEYBOARD_READ_MODE);
     struct timeout limit = MILLISECONDS(20);
-    while (!(inb(0x64) & FULL) && !expired(&limit))
+    while (!(inb(KEYBOARD_STATUS) & KEYBOARD_FULL) && !expired(&limit))
         ;
-    bits |= inb(0x60) & ~(MOUSE_IRQ | MOUSE_OFF | KEYBOARD_OFF);
-    controller(0x64, WRITE_MODE);
-    controller(0x60, bits);
+    bits |= inb(KEYBOARD_DATA) & ~(MOUSE_IRQ | MOUSE_OFF | KEYBOARD_OFF);
+    controller(KEYBOARD_COMMAND, KEYBOARD_WRITE_MODE);
+    controller(KEYBOARD_DATA, bits);
 }
 
 /* While we talk to it neither interrupts; the keyboard's codes wait in the keyboard. */
@@ -59,10 +54,10 @@ static int receive(u32 milliseconds)
 {
     struct timeout limit = MILLISECONDS(milliseconds);
     while (!expired(&limit)) {
-        u8 status = inb(0x64);
-        if (status & FULL) {
-            u8 byte = inb(0x60);
-            if (status & FROM_MOUSE)
+        u8 status = inb(KEYBOARD_STATUS);
+        if (status & KEYBOARD_FULL) {
+            u8 byte = inb(KEYBOARD_DATA);
+            if (status & KEYBOARD_FROM_MOUSE)
                 return byte;
         }
     }
@@ -71,8 +66,8 @@ static int receive(u32 milliseconds)
 
 static int send(u8 byte)
 {
-    controller(0x64, 0xD4);
-    controller(0x60, byte);
+    controller(KEYBOARD_COMMAND, 0xD4);
+    controller(KEYBOARD_DATA, byte);
     int answer;
     do
         answer = receive(50);
@@ -189,15 +184,15 @@ void mouse_15(struct regs *r)
 /* A byte of a packet; a whole packet is the program's: status, X, Y and 0 on the stack, in words. */
 void handle_74(struct regs *r)
 {
-    u8 state = inb(0x64), flags = peekb(EBDA, FLAGS), at = peekb(EBDA, INDEX) & SIZE_MASK;
+    u8 state = inb(KEYBOARD_STATUS), flags = peekb(EBDA, FLAGS), at = peekb(EBDA, INDEX) & SIZE_MASK;
     int whole = 0;
-    if ((state & (FULL | FROM_MOUSE)) == (FULL | FROM_MOUSE)) {
-        pokeb(EBDA, PACKET + at, inb(0x60));
+    if ((state & (KEYBOARD_FULL | KEYBOARD_FROM_MOUSE)) == (KEYBOARD_FULL | KEYBOARD_FROM_MOUSE)) {
+        pokeb(EBDA, PACKET + at, inb(KEYBOARD_DATA));
         whole = at++ == (flags & SIZE_MASK);
         pokeb(EBDA, INDEX, whole ? 0 : at);
     }
-    outb(0xA0, 0x20);
-    outb(0x20, 0x20);
+    outb(PIC_SLAVE, PIC_EOI);
+    outb(PIC_MASTER, PIC_EOI);
     if (whole && flags & HAS_HANDLER)
         call_mouse_handler(peekl(EBDA, HANDLER), peekb(EBDA, PACKET) << 16 | peekb(EBDA, PACKET + 1), peekb(EBDA, PACKET + 2) << 16);
 }

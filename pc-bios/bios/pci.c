@@ -7,10 +7,10 @@
 #define ROM 0x30
 
 static u32 address(u16 bdf, u8 reg) { return 0x80000000U | bdf << 8 | (reg & 0xFC); }
-u32 pci_get(u16 bdf, u8 reg) { outl(0xCF8, address(bdf, reg)); return inl(0xCFC); }
-void pci_put(u16 bdf, u8 reg, u32 v) { outl(0xCF8, address(bdf, reg)); outl(0xCFC, v); }
-static void putb(u16 bdf, u8 reg, u8 v) { outl(0xCF8, address(bdf, reg)); outb(0xCFC + (reg & 3), v); }
-static void putw(u16 bdf, u8 reg, u16 v) { outl(0xCF8, address(bdf, reg)); outw(0xCFC + (reg & 2), v); }
+u32 pci_get(u16 bdf, u8 reg) { outl(PCI_ADDRESS, address(bdf, reg)); return inl(PCI_DATA); }
+void pci_put(u16 bdf, u8 reg, u32 v) { outl(PCI_ADDRESS, address(bdf, reg)); outl(PCI_DATA, v); }
+static void putb(u16 bdf, u8 reg, u8 v) { outl(PCI_ADDRESS, address(bdf, reg)); outb(PCI_DATA + (reg & 3), v); }
+static void putw(u16 bdf, u8 reg, u16 v) { outl(PCI_ADDRESS, address(bdf, reg)); outw(PCI_DATA + (reg & 2), v); }
 
 const u8 pirqs[4] = { 10, 10, 11, 11 };             /* where PIRQA#-PIRQD# lead to */
 struct pci_slot pci_slots[PCI_SLOTS];
@@ -159,9 +159,9 @@ void pci_init(void)
     next_memory = MEMORY_START;
     pci_slot_count = pci_last_bus = display = 0;
     bus_init(0, 3);                                 /* INTA# of slot 1 is PIRQA# */
-    outl(0xCF8, 0x80000058U);                       /* PAM1-PAM3: C0000h-DFFFFh are RAM; PAM0 stays */
-    u32 pam = inl(0xCFC);
-    outl(0xCFC, pam & 0xFFFF | 0x33330000U);
-    outl(0xCF8, 0x8000005CU);
-    outl(0xCFC, inl(0xCFC) & 0xFFFF0000U | 0x3333);
+    outl(PCI_ADDRESS, PCI_ENABLE | 0x58);           /* PAM1-PAM3: C0000h-DFFFFh are RAM; PAM0 stays */
+    u32 pam = inl(PCI_DATA);
+    outl(PCI_DATA, pam & 0xFFFF | 0x33330000U);
+    outl(PCI_ADDRESS, PCI_ENABLE | 0x5C);
+    outl(PCI_DATA, inl(PCI_DATA) & 0xFFFF0000U | 0x3333);
 }

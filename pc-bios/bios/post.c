@@ -8,7 +8,7 @@ void dummy_iret(void);
 int has_pci;
 u8 apm_there;
 
-u8 cmos(u8 index) { outb(0x70, index); return inb(0x71); }
+u8 cmos(u8 index) { return in_index(CMOS, index); }
 
 void call_int(u8 number, struct regs *r)
 {
@@ -41,9 +41,9 @@ static void chips(void)
         0xD6, 0xC0, 0xD4, 0x00 };
     for (unsigned n = 0; n < sizeof writes / 2; n += 2)
         outb(writes[n], writes[n + 1]);
-    outb(0x92, inb(0x92) & 0xFE | 2);               /* A20 */
-    outb(0x21, 0xB8);
-    outb(0xA1, 0x8E);
+    outb(SYSTEM_CONTROL, inb(SYSTEM_CONTROL) & 0xFE | SYSTEM_CONTROL_A20);
+    outb(PIC_MASTER + 1, 0xB8);
+    outb(PIC_SLAVE + 1, 0x8E);
 }
 
 static void data_area(void)
@@ -81,8 +81,7 @@ static u32 bcd(u8 v) { return (v >> 4) * 10 + (v & 15); }
 
 static void tick_count(void)
 {
-    outb(0x70, 0x0B);
-    outb(0x71, 0x02);                               /* 24 hours, BCD */
+    out_index(CMOS, 0x0B, 0x02);                    /* 24 hours, BCD */
     u32 seconds = (bcd(cmos(4)) * 60 + bcd(cmos(2))) * 60 + bcd(cmos(0));
     pokel(BDA, 0x6C, seconds * 18 + seconds / 5 + seconds / 154);
 }
@@ -122,8 +121,8 @@ static void show_board(void)
 
 void post(void)
 {
-    outl(0xCF8, 0x80000000);
-    has_pci = inl(0xCFC) == 0x12378086;
+    outl(PCI_ADDRESS, PCI_ENABLE);
+    has_pci = inl(PCI_DATA) == 0x12378086;
     chips();
     vectors();
     data_area();

@@ -8,13 +8,13 @@ void handle_12(struct regs *r) { r->ax = peekw(BDA, 0x13); }
 /* An interrupt without a handler: acknowledged at the controller that has it in service. */
 void handle_irq(struct regs *r)
 {
-    outb(0xA0, 0x0B);
-    outb(0x20, 0x0B);
-    u8 slave = inb(0xA0), master = inb(0x20);
+    outb(PIC_SLAVE, PIC_READ_ISR);
+    outb(PIC_MASTER, PIC_READ_ISR);
+    u8 slave = inb(PIC_SLAVE), master = inb(PIC_MASTER);
     if (slave)
-        outb(0xA0, 0x20);
+        outb(PIC_SLAVE, PIC_EOI);
     if (master)
-        outb(0x20, 0x20);
+        outb(PIC_MASTER, PIC_EOI);
 }
 
 /* ---- serial and printer */
@@ -27,7 +27,7 @@ static int ready(u16 port, u8 mask, u8 want, u32 ticks)
     for (u32 n = 0; n < ticks * 3640;) {
         if ((inb(port) & mask) == want)
             return 1;
-        u8 toggle = inb(0x61) & 0x10;
+        u8 toggle = inb(PORT_B) & PORT_B_REFRESH;
         n += toggle != last;
         last = toggle;
     }
@@ -43,27 +43,27 @@ void handle_14(struct regs *r)
         return;
     if (r->ah == 0) {
         u16 divisor = divisors[r->al >> 5];
-        outb(port + 3, 0x80 | r->al & 0x1F);
+        outb(port + UART_LINE, UART_DLAB | r->al & 0x1F);
         outb(port, divisor);
         outb(port + 1, divisor >> 8);
-        outb(port + 3, r->al & 0x1F);
+        outb(port + UART_LINE, r->al & 0x1F);
         outb(port + 1, 0);
     } else if (r->ah == 1) {
-        outb(port + 4, 0x03);
-        if (!ready(port + 5, 0x20, 0x20, 18 * limit)) {
-            r->ah = inb(port + 5) | 0x80;
+        outb(port + UART_MODEM, UART_DTR_RTS);
+        if (!ready(port + UART_STATUS, UART_MAY_SEND, UART_MAY_SEND, 18 * limit)) {
+            r->ah = inb(port + UART_STATUS) | 0x80;
             return;
         }
         outb(port, r->al);
-        r->ah = inb(port + 5) & 0x7F;
+        r->ah = inb(port + UART_STATUS) & 0x7F;
         return;
     } else if (r->ah == 2) {
-        outb(port + 4, 0x01);
-        if (!ready(port + 5, 0x01, 0x01, 18 * limit)) {
-            r->ah = inb(port + 5) | 0x80;
+        outb(port + UART_MODEM, 0x01);
+        if (!ready(port + UART_STATUS, UART_RECEIVED, UART_RECEIVED, 18 * limit)) {
+            r->ah = inb(port + UART_STATUS) | 0x80;
             return;
         }
-        r->ah = inb(port + 5) & 0x1E;
+        r->ah = inb(port + UART_STATUS) & 0x1E;
         r->al = inb(port);
         return;
     } else if (r->ah == 4) {                        /* PS/2: AL break, BH parity, BL stop bits, CH data bits, CL rate */
@@ -72,20 +72,20 @@ void handle_14(struct regs *r)
             return;
         u16 divisor = r->cl == 8 ? 6 : divisors[r->cl];
         u8 line = r->al << 6 | parities[r->bh] | r->bl << 2 | r->ch;
-        outb(port + 3, 0x80 | line);
+        outb(port + UART_LINE, UART_DLAB | line);
         outb(port, divisor);
         outb(port + 1, divisor >> 8);
-        outb(port + 3, line);
+        outb(port + UART_LINE, line);
     } else if (r->ah == 5) {                        /* the modem's lines: AL 0 read, 1 write BL */
         if (r->al > 1)
             return;
         if (r->al)
-            outb(port + 4, r->bl);
-        r->bl = inb(port + 4);
+            outb(port + UART_MODEM, r->bl);
+        r->bl = inb(port + UART_MODEM);
     } else if (r->ah != 3)
         return;
-    r->ah = inb(port + 5);
-    r->al = inb(port + 6);
+    r->ah = inb(port + UART_STATUS);
+    r->al = inb(port + UART_MODEM_STATUS);
 }
 
 void handle_17(struct regs *r)

@@ -2,8 +2,8 @@
    BIOS does: carry and 86h. 53xxh is in apm.asm. */
 #include "bios.h"
 
-static u8 a20(void) { return inb(0x92) >> 1 & 1; }
-static void set_a20(u8 on) { outb(0x92, inb(0x92) & 0xFC | on << 1); }
+static u8 a20(void) { return (inb(SYSTEM_CONTROL) & SYSTEM_CONTROL_A20) != 0; }
+static void set_a20(u8 on) { outb(SYSTEM_CONTROL, inb(SYSTEM_CONTROL) & 0xFC | on << 1); }
 
 /* Descriptors 2 and 3 of ES:SI: from, to; CX words. Beyond the first MiB, so A20 is needed. */
 static void block_move(struct regs *r)

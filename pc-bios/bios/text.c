@@ -12,11 +12,11 @@ void text_init(void)
     if (!fw_cfg_word(NOGRAPHIC) || !peekw(BDA, 0))
         return;
     serial = peekw(BDA, 0);
-    outb(serial + 3, 0x83);                         /* 115200 8N1 */
+    outb(serial + UART_LINE, UART_DLAB | UART_8N1);  /* 115200 baud */
     outb(serial, 1);
-    outb(serial + 1, 0);
-    outb(serial + 3, 0x03);
-    outb(serial + 4, 0x03);
+    outb(serial + UART_INTERRUPTS, 0);
+    outb(serial + UART_LINE, UART_8N1);
+    outb(serial + UART_MODEM, UART_DTR_RTS);
 }
 
 void say(const char *text) { while (*text) outb(0x402, *text++); }
@@ -24,7 +24,7 @@ void say(const char *text) { while (*text) outb(0x402, *text++); }
 static void send(u8 c)
 {
     struct timeout limit = MILLISECONDS(100);
-    while (!(inb(serial + 5) & 0x20))
+    while (!(inb(serial + UART_STATUS) & UART_MAY_SEND))
         if (expired(&limit))
             return;
     outb(serial, c);
@@ -87,7 +87,7 @@ int read_key(u32 ticks)
             call_int(0x16, &r);
             return r.al;
         }
-        if (serial && inb(serial + 5) & 1)
+        if (serial && inb(serial + UART_STATUS) & UART_RECEIVED)
             return inb(serial);
         if (last != peekb(BDA, 0x6C)) {
             last = peekb(BDA, 0x6C);

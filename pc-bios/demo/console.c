@@ -13,7 +13,6 @@
 #define FIRST 1
 #define ORDINARY 0x0700                 /* light grey on black */
 #define STATUS 0x1F00                   /* white on blue */
-#define CRTC 0x3D4
 #define CURSOR_HIGH 0x0E
 
 static volatile uint16_t *const screen = (volatile uint16_t *)0xB8000;

@@ -4,9 +4,6 @@
 
 #define GATES 129                       /* up to int 80h */
 #define FIRST_IRQ 32                    /* exceptions have the numbers below */
-#define MASTER 0x20
-#define SLAVE 0xA0
-#define END_OF_INTERRUPT 0x20
 #define IRQ_TIMER 0
 #define KERNEL_CODE 0x08
 #define INTERRUPT_GATE 0x8E00           /* present, ring 0 */
@@ -38,21 +35,21 @@ static void set_gate(int n, void (*stub)(void), uint16_t kind)
 /* The BIOS has the lines 0-7 at 08h-0Fh, where exceptions are: move them to 20h and 28h. All are masked. */
 static void pic_init(void)
 {
-    outb(MASTER, 0x11);                 /* ICW1: begin, ICW4 follows */
-    outb(SLAVE, 0x11);
-    outb(MASTER + 1, FIRST_IRQ);        /* ICW2: the first number */
-    outb(SLAVE + 1, FIRST_IRQ + 8);
-    outb(MASTER + 1, 0x04);             /* ICW3: the slave is at line 2 */
-    outb(SLAVE + 1, 0x02);
-    outb(MASTER + 1, 0x01);             /* ICW4: an 8086 */
-    outb(SLAVE + 1, 0x01);
-    outb(MASTER + 1, 0xFB);
-    outb(SLAVE + 1, 0xFF);
+    outb(PIC_MASTER, 0x11);             /* ICW1: begin, ICW4 follows */
+    outb(PIC_SLAVE, 0x11);
+    outb(PIC_MASTER + 1, FIRST_IRQ);    /* ICW2: the first number */
+    outb(PIC_SLAVE + 1, FIRST_IRQ + 8);
+    outb(PIC_MASTER + 1, 0x04);         /* ICW3: the slave is at line 2 */
+    outb(PIC_SLAVE + 1, 0x02);
+    outb(PIC_MASTER + 1, 0x01);         /* ICW4: an 8086 */
+    outb(PIC_SLAVE + 1, 0x01);
+    outb(PIC_MASTER + 1, 0xFB);
+    outb(PIC_SLAVE + 1, 0xFF);
 }
 
 void irq_handler(int irq, void (*handler)(void))
 {
-    uint16_t mask = irq < 8 ? MASTER + 1 : SLAVE + 1;
+    uint16_t mask = irq < 8 ? PIC_MASTER + 1 : PIC_SLAVE + 1;
     handlers[irq] = handler;
     outb(mask, inb(mask) & ~(1 << (irq & 7)));
 }
@@ -100,8 +97,8 @@ void interrupt(struct frame *frame)
     } else {
         int irq = frame->number - FIRST_IRQ;
         if (irq >= 8)
-            outb(SLAVE, END_OF_INTERRUPT);
-        outb(MASTER, END_OF_INTERRUPT);
+            outb(PIC_SLAVE, PIC_EOI);
+        outb(PIC_MASTER, PIC_EOI);
         if (handlers[irq])
             handlers[irq]();
         /* Pre-emption: a program in ring 3 can be left at any instruction. The kernel cannot, which saves it

@@ -1,35 +1,7 @@
-/* The instructions that C has no words for. */
+/* The other instructions that C has no words for. */
 #ifndef IO_H
 #define IO_H
-#include <stdint.h>
-
-static inline void outb(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
-static inline void outw(uint16_t port, uint16_t value) { __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
-static inline void outl(uint16_t port, uint32_t value) { __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
-
-static inline uint8_t inb(uint16_t port)
-{
-    uint8_t value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint16_t inw(uint16_t port)
-{
-    uint16_t value;
-    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint32_t inl(uint16_t port)
-{
-    uint32_t value;
-    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline void cli(void) { __asm__ volatile("cli" : : : "memory"); }
-static inline void sti(void) { __asm__ volatile("sti" : : : "memory"); }
+#include "../ports.h"
 
 /* STI works from the instruction after the next on: no interrupt can come between it and HLT. */
 static inline void sti_hlt(void) { __asm__ volatile("sti; hlt" : : : "memory"); }

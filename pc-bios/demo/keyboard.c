@@ -5,11 +5,6 @@
 #include "io.h"
 #include "kernel.h"
 
-#define DATA 0x60
-#define COMMAND 0x64                    /* written; read, it is the status */
-#define OUTPUT_FULL 0x01
-#define INPUT_FULL 0x02
-
 /* Codes 00h to 39h on a US keyboard; 0: a key without a character. */
 static const char plain[] = "\0\0331234567890-=\177\tqwertyuiop[]\r\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
 static const char shifted[] = "\0\033!@#$%^&*()_+\177\tQWERTYUIOP{}\r\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
@@ -49,8 +44,8 @@ static void key_down(uint8_t code)
 
 static void keyboard_interrupt(void)
 {
-    while (inb(COMMAND) & OUTPUT_FULL) {
-        uint8_t code = inb(DATA);
+    while (inb(KEYBOARD_STATUS) & KEYBOARD_FULL) {
+        uint8_t code = inb(KEYBOARD_DATA);
         int down = !(code & 0x80), key = code & 0x7F;
         if (code == 0xE0) {
             extended = 1;
@@ -70,19 +65,19 @@ static void keyboard_interrupt(void)
 
 static void command(uint8_t byte)
 {
-    while (inb(COMMAND) & INPUT_FULL)
+    while (inb(KEYBOARD_STATUS) & KEYBOARD_BUSY)
         ;
-    outb(COMMAND, byte);
+    outb(KEYBOARD_COMMAND, byte);
 }
 
 /* The controller's command byte: interrupt, translation, the mouse off. */
 void keyboard_init(void)
 {
-    while (inb(COMMAND) & OUTPUT_FULL)
-        inb(DATA);
-    command(0x60);
-    while (inb(COMMAND) & INPUT_FULL)
+    while (inb(KEYBOARD_STATUS) & KEYBOARD_FULL)
+        inb(KEYBOARD_DATA);
+    command(KEYBOARD_WRITE_MODE);
+    while (inb(KEYBOARD_STATUS) & KEYBOARD_BUSY)
         ;
-    outb(DATA, 0x65);
+    outb(KEYBOARD_DATA, 0x65);
     irq_handler(1, keyboard_interrupt);
 }

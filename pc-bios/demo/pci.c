@@ -3,15 +3,12 @@
 #include "io.h"
 #include "kernel.h"
 
-#define ADDRESS 0xCF8
-#define DATA 0xCFC
-#define ENABLE 0x80000000u
 #define NOBODY 0xFFFFFFFFu
 
 uint32_t pci_read(unsigned bus, unsigned device, unsigned function, unsigned offset)
 {
-    outl(ADDRESS, ENABLE | bus << 16 | device << 11 | function << 8 | (offset & 0xFC));
-    return inl(DATA);
+    outl(PCI_ADDRESS, PCI_ENABLE | bus << 16 | device << 11 | function << 8 | (offset & 0xFC));
+    return inl(PCI_DATA);
 }
 
 static const char *class_name(uint16_t class)
@@ -30,8 +27,8 @@ static const char *class_name(uint16_t class)
 void command_pci(const char *arguments)
 {
     (void)arguments;
-    outl(ADDRESS, ENABLE);
-    if (inl(ADDRESS) != ENABLE) {
+    outl(PCI_ADDRESS, PCI_ENABLE);
+    if (inl(PCI_ADDRESS) != PCI_ENABLE) {
         printf("There is no PCI bus.\n");
         return;
     }

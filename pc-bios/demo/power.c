@@ -2,9 +2,6 @@
 #include "io.h"
 #include "kernel.h"
 
-#define KEYBOARD_COMMAND 0x64
-#define PULSE_RESET 0xFE                /* of the 8042: its output bit 0 is the CPU's reset line */
-#define RESET_CONTROL 0xCF9             /* of the PIIX3 and its successors */
 #define DEBUG_EXIT 0xF4                 /* where -device isa-debug-exit,iobase=0xf4 is */
 
 void command_reboot(const char *arguments)
@@ -12,9 +9,9 @@ void command_reboot(const char *arguments)
     static const struct { uint16_t limit; uint32_t base; } __attribute__((packed)) nothing;
     (void)arguments;
     cli();
-    for (int i = 0; i < 100000 && inb(KEYBOARD_COMMAND) & 2; i++)
+    for (int i = 0; i < 100000 && inb(KEYBOARD_STATUS) & KEYBOARD_BUSY; i++)
         ;
-    outb(KEYBOARD_COMMAND, PULSE_RESET);
+    outb(KEYBOARD_COMMAND, KEYBOARD_PULSE_RESET);
     for (int i = 0; i < 100000; i++)
         inb(0x80);
     outb(RESET_CONTROL, 0x02);

@@ -6,17 +6,6 @@
 #include "io.h"
 #include "kernel.h"
 
-#define MISC_WRITE 0x3C2
-#define MISC_READ 0x3CC
-#define SEQUENCER 0x3C4                 /* index; the data port follows */
-#define GRAPHICS 0x3CE
-#define CRTC 0x3D4
-#define ATTRIBUTE 0x3C0                 /* index and data alternate; reading 3DAh begins with the index */
-#define STATUS1 0x3DA
-#define DAC_READ_INDEX 0x3C7
-#define DAC_INDEX 0x3C8
-#define DAC_DATA 0x3C9
-#define ATTRIBUTE_ON 0x20               /* the screen is shown only while this bit of the index is set */
 #define SEQUENCERS 5
 #define CRTCS 25
 #define GRAPHICSES 9
@@ -41,27 +30,15 @@ static struct mode text;
 static uint8_t font[FONT_SIZE], text_palette[768];
 static int in_graphics;
 
-static uint8_t read_indexed(uint16_t port, uint8_t index)
-{
-    outb(port, index);
-    return inb(port + 1);
-}
-
-static void write_indexed(uint16_t port, uint8_t index, uint8_t value)
-{
-    outb(port, index);
-    outb(port + 1, value);
-}
-
 static void save_mode(struct mode *mode)
 {
     mode->misc = inb(MISC_READ);
     for (int i = 0; i < SEQUENCERS; i++)
-        mode->sequencer[i] = read_indexed(SEQUENCER, i);
+        mode->sequencer[i] = in_index(SEQUENCER, i);
     for (int i = 0; i < CRTCS; i++)
-        mode->crtc[i] = read_indexed(CRTC, i);
+        mode->crtc[i] = in_index(CRTC, i);
     for (int i = 0; i < GRAPHICSES; i++)
-        mode->graphics[i] = read_indexed(GRAPHICS, i);
+        mode->graphics[i] = in_index(GRAPHICS, i);
     for (int i = 0; i < ATTRIBUTES; i++) {
         inb(STATUS1);
         outb(ATTRIBUTE, i);
@@ -73,17 +50,17 @@ static void save_mode(struct mode *mode)
 
 static void set_mode(const struct mode *mode)
 {
-    write_indexed(SEQUENCER, 0, 0x01);                  /* hold the sequencer while its clock changes */
+    out_index(SEQUENCER, 0, 0x01);                  /* hold the sequencer while its clock changes */
     outb(MISC_WRITE, mode->misc);
     for (int i = 1; i < SEQUENCERS; i++)
-        write_indexed(SEQUENCER, i, mode->sequencer[i]);
-    write_indexed(SEQUENCER, 0, mode->sequencer[0]);
-    write_indexed(CRTC, 0x11, mode->crtc[0x11] & 0x7F); /* bit 7 protects registers 0 to 7 */
+        out_index(SEQUENCER, i, mode->sequencer[i]);
+    out_index(SEQUENCER, 0, mode->sequencer[0]);
+    out_index(CRTC, 0x11, mode->crtc[0x11] & 0x7F); /* bit 7 protects registers 0 to 7 */
     for (int i = 0; i < CRTCS; i++)
-        write_indexed(CRTC, i, i == 0x11 ? mode->crtc[i] & 0x7F : mode->crtc[i]);
-    write_indexed(CRTC, 0x11, mode->crtc[0x11]);
+        out_index(CRTC, i, i == 0x11 ? mode->crtc[i] & 0x7F : mode->crtc[i]);
+    out_index(CRTC, 0x11, mode->crtc[0x11]);
     for (int i = 0; i < GRAPHICSES; i++)
-        write_indexed(GRAPHICS, i, mode->graphics[i]);
+        out_index(GRAPHICS, i, mode->graphics[i]);
     for (int i = 0; i < ATTRIBUTES; i++) {
         inb(STATUS1);
         outb(ATTRIBUTE, i);
@@ -96,11 +73,11 @@ static void set_mode(const struct mode *mode)
 /* Let the CPU see plane 2 alone, byte after byte at A0000h. */
 static void show_plane_2(void)
 {
-    write_indexed(SEQUENCER, 2, 0x04);                  /* write to plane 2 only */
-    write_indexed(SEQUENCER, 4, 0x06);                  /* neither odd/even nor chain 4 */
-    write_indexed(GRAPHICS, 4, 0x02);                   /* read plane 2 */
-    write_indexed(GRAPHICS, 5, 0x00);
-    write_indexed(GRAPHICS, 6, 0x05);                   /* 64 KiB at A0000h */
+    out_index(SEQUENCER, 2, 0x04);                  /* write to plane 2 only */
+    out_index(SEQUENCER, 4, 0x06);                  /* neither odd/even nor chain 4 */
+    out_index(GRAPHICS, 4, 0x02);                   /* read plane 2 */
+    out_index(GRAPHICS, 5, 0x00);
+    out_index(GRAPHICS, 6, 0x05);                   /* 64 KiB at A0000h */
 }
 
 void set_palette(const uint8_t *rgb)

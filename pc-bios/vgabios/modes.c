@@ -97,9 +97,9 @@ const struct parameters __seg_gs *parameters_of(mode_ref m)
 
 void write_parameters(const struct parameters __seg_gs *p)
 {
-    u16 crtc = p->misc & 1 ? 0x3D4 : 0x3B4;
-    inb(0x3DA);
-    inb(0x3BA);
+    u16 crtc = p->misc & 1 ? CRTC : CRTC_MONO;
+    inb(STATUS1);
+    inb(STATUS1 - CRTC + CRTC_MONO);
     outb(ATTRIBUTE, 0);                             /* the screen is off */
     out_index(SEQUENCER, 0, 1);
     outb(MISC_WRITE, p->misc);
@@ -157,7 +157,7 @@ int set_mode(u8 number)
         bda.cursor[n] = 0;
     bda.cursor_shape = !text ? 0 : m->number == 7 ? 0x0B0C : 0x0607;
     bda.page = 0;
-    bda.crtc = p->misc & 1 ? 0x3D4 : 0x3B4;
+    bda.crtc = p->misc & 1 ? CRTC : CRTC_MONO;
     bda.mode_control = m->number < 8 ? mode_controls[m->number] : 0;
     bda.palette = m->number == 6 ? 0x3F : 0x30;
     bda2.last_row = p->last_row;

@@ -34,33 +34,33 @@ void set_attribute(u8 index, u8 value)
 /* ---- the DAC */
 static void put_color(u8 red, u8 green, u8 blue)
 {
-    outb(DAC_MASK + 3, red);
-    outb(DAC_MASK + 3, green);
-    outb(DAC_MASK + 3, blue);
+    outb(DAC_DATA, red);
+    outb(DAC_DATA, green);
+    outb(DAC_DATA, blue);
 }
 
 void set_dac(u32 first, u32 count, far from)
 {
-    outb(DAC_MASK + 2, first);
+    outb(DAC_INDEX, first);
     for (u32 n = 0; n < 3 * count; n++)
-        outb(DAC_MASK + 3, peekb(from + n));
+        outb(DAC_DATA, peekb(from + n));
 }
 
 void get_dac(u32 first, u32 count, far to)
 {
-    outb(DAC_MASK + 1, first);
+    outb(DAC_READ_INDEX, first);
     for (u32 n = 0; n < 3 * count; n++)
-        pokeb(to + n, inb(DAC_MASK + 3));
+        pokeb(to + n, inb(DAC_DATA));
 }
 
 /* Greys by how bright the eye finds the colours: 30 % red, 59 % green, 11 % blue. */
 void sum_to_grey(u32 first, u32 count)
 {
     for (; count--; first++) {
-        outb(DAC_MASK + 1, first);
-        u32 red = inb(DAC_MASK + 3), green = inb(DAC_MASK + 3), blue = inb(DAC_MASK + 3);
+        outb(DAC_READ_INDEX, first);
+        u32 red = inb(DAC_DATA), green = inb(DAC_DATA), blue = inb(DAC_DATA);
         u32 grey = (77 * red + 151 * green + 28 * blue + 128) >> 8;
-        outb(DAC_MASK + 2, first);
+        outb(DAC_INDEX, first);
         put_color(grey, grey, grey);
     }
 }
@@ -90,7 +90,7 @@ static u8 on_wheel(rom_bytes levels, u32 step)
 void load_palette(u8 kind)
 {
     u32 n;
-    outb(DAC_MASK + 2, 0);
+    outb(DAC_INDEX, 0);
     if (kind == 3) {
         for (n = 0; n < 16; n++)
             cga_color(n);
@@ -186,7 +186,7 @@ void palette_services(struct regs *r)
             pokeb(list + n, get_attribute(n == 16 ? OVERSCAN : n));
         break;
     case 0x10:
-        outb(DAC_MASK + 2, r->bl);
+        outb(DAC_INDEX, r->bl);
         put_color(r->dh, r->ch, r->cl);
         if (bda2.flags & FLAG_SUMMING)
             sum_to_grey(r->bl, 1);
@@ -203,10 +203,10 @@ void palette_services(struct regs *r)
             set_attribute(COLOR_SELECT, mode & 0x80 ? r->bh & 15 : (r->bh & 3) << 2);
         break;
     case 0x15:
-        outb(DAC_MASK + 1, r->bl);
-        r->dh = inb(DAC_MASK + 3);
-        r->ch = inb(DAC_MASK + 3);
-        r->cl = inb(DAC_MASK + 3);
+        outb(DAC_READ_INDEX, r->bl);
+        r->dh = inb(DAC_DATA);
+        r->ch = inb(DAC_DATA);
+        r->cl = inb(DAC_DATA);
         break;
     case 0x17:
         get_dac(r->bl, r->cx, list);

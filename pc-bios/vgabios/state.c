@@ -15,7 +15,7 @@ void alternate_select(struct regs *r)
     u8 off = r->al & 1;
     switch (r->bl) {
     case 0x10:
-        r->bh = bda.crtc == 0x3B4;
+        r->bh = bda.crtc == CRTC_MONO;
         r->bl = 3;                                  /* 256 KiB */
         r->ch = bda2.switches >> 4;
         r->cl = bda2.switches & 15;
@@ -54,7 +54,7 @@ void alternate_select(struct regs *r)
 void combination_services(struct regs *r)
 {
     if (r->al == 0) {
-        r->bx = bda.crtc == 0x3B4 ? 7 : bda2.combination;
+        r->bx = bda.crtc == CRTC_MONO ? 7 : bda2.combination;
         r->al = 0x1A;
     } else if (r->al == 1) {
         bda2.combination = r->bl;
@@ -89,7 +89,7 @@ void state_information(struct regs *r)
     u8 map = in_index(SEQUENCER, 3);
     u32 lines = (bda2.last_row + 1) * bda2.char_height;
     struct information now = {
-        .rows = bda2.last_row + 1, .char_height = bda2.char_height, .active = bda.crtc == 0x3B4 ? 7 : bda2.combination,
+        .rows = bda2.last_row + 1, .char_height = bda2.char_height, .active = bda.crtc == CRTC_MONO ? 7 : bda2.combination,
         .colors = m ? m->colors : 0, .pages = m ? m->pages : 1,
         .scan_lines = lines <= 200 ? 0 : lines <= 350 ? 1 : lines <= 400 ? 2 : 3,
         .font_a = map & 3 | map >> 2 & 4, .font_b = map >> 2 & 3 | map >> 3 & 4,
@@ -157,7 +157,7 @@ void save_state(u16 parts, far to)
     }
     if (parts & 4) {
         pokeb(to, inb(DAC_MASK));
-        pokeb(to + 1, inb(DAC_MASK + 2));
+        pokeb(to + 1, inb(DAC_INDEX));
         get_dac(0, 256, to + 2);
     }
 }
@@ -202,7 +202,7 @@ void restore_state(u16 parts, far from)
     if (parts & 4) {
         outb(DAC_MASK, peekb(data));
         set_dac(0, 256, data + 2);
-        outb(DAC_MASK + 2, peekb(data + 1));
+        outb(DAC_INDEX, peekb(data + 1));
     }
 }
 

@@ -157,19 +157,19 @@ void write_characters(u8 page, u8 c, u8 attribute, u16 count, int with_attribute
 /* The timer's third channel to the speaker; how long, port 61h's refresh bit tells. */
 static void bell(void)
 {
-    u16 divisor = 1193182 / BELL_HZ;
-    u8 old = inb(0x61);
-    outb(0x43, 0xB6);
-    outb(0x42, divisor);
-    outb(0x42, divisor >> 8);
-    outb(0x61, old | 3);
-    u8 last = inb(0x61) & 0x10;
+    u16 divisor = PIT_CLOCK / BELL_HZ;
+    u8 old = inb(PORT_B);
+    outb(PIT_CONTROL, 0xB6);
+    outb(PIT_COUNTER(2), divisor);
+    outb(PIT_COUNTER(2), divisor >> 8);
+    outb(PORT_B, old | PORT_B_SPEAKER);
+    u8 last = inb(PORT_B) & PORT_B_REFRESH;
     for (u32 n = 0, polls = 0; n < BELL_REFRESHES && polls < 20 * BELL_REFRESHES; polls++)
-        if ((inb(0x61) & 0x10) != last) {
-            last ^= 0x10;
+        if ((inb(PORT_B) & PORT_B_REFRESH) != last) {
+            last ^= PORT_B_REFRESH;
             n++;
         }
-    outb(0x61, old);
+    outb(PORT_B, old);
 }
 
 static void line_feed(mode_ref m, u8 page)

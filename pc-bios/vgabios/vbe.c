@@ -44,14 +44,14 @@ static ROM u8 lines_480[] = { 6, 0x0B, 7, 0x3E, 0x10, 0xEA, 0x11, 0x0C, 0x12, 0x
 static void write_pairs(rom_bytes p)
 {
     for (; *p != 0xFF; p += 2)
-        out_index(0x3D4, p[0], p[1]);
+        out_index(CRTC, p[0], p[1]);
 }
 
 static u16 set_text_mode(vbe_mode_ref m, u8 keep)
 {
     bda2.flags = bda2.flags & ~FLAG_200 | FLAG_400;
     set_mode(3 | keep);
-    out_index(0x3D4, 0x11, in_index(0x3D4, 0x11) & 0x7F);
+    out_index(CRTC, 0x11, in_index(CRTC, 0x11) & 0x7F);
     if (m->width == 132) {
         write_pairs(columns_132);
         out_index(SEQUENCER, 1, 1);                 /* eight dots */
@@ -63,7 +63,7 @@ static u16 set_text_mode(vbe_mode_ref m, u8 keep)
         outb(MISC_WRITE, 0xE7);
     }
     if (m->height == 43)
-        out_index(0x3D4, 0x12, 0x5D);               /* of 350 lines */
+        out_index(CRTC, 0x12, 0x5D);                /* of 350 lines */
     u32 height = m->height == 25 ? 16 : 8;
     if (height == 8)
         load_font(rom_font(8), 8, 0, 256, 0);

@@ -52,7 +52,7 @@ u16 line_length(struct regs *r)
 /* ---- 07h. A change is seen at once, so one that is to wait for the retrace (80h, 82h) only waits for it. */
 static void wait_for_retrace(void)
 {
-    for (u32 polls = 0; polls < 100000 && !(inb(0x3DA) & 8); polls++)
+    for (u32 polls = 0; polls < 100000 && !(inb(STATUS1) & STATUS1_RETRACE); polls++)
         ;
 }
 
@@ -123,14 +123,14 @@ u16 palette_data(struct regs *r)
         return FAILED;
     for (u32 n = r->cx; n--; list += 4, index++)    /* blue, green, red, 0 */
         if (r->bl == 1) {
-            outb(DAC_MASK + 1, index);
+            outb(DAC_READ_INDEX, index);
             for (u32 k = 3; k--;)
-                pokeb(list + k, inb(DAC_MASK + 3));
+                pokeb(list + k, inb(DAC_DATA));
             pokeb(list + 3, 0);
         } else {
-            outb(DAC_MASK + 2, index);
+            outb(DAC_INDEX, index);
             for (u32 k = 3; k--;)
-                outb(DAC_MASK + 3, peekb(list + k));
+                outb(DAC_DATA, peekb(list + k));
         }
     return OK;
 }

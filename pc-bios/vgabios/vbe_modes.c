@@ -18,25 +18,23 @@ ROM struct vbe_mode vbe_modes[] = {
     { 0 },
 };
 
-#define ADDRESS 0xCF8
-#define DATA 0xCFC
 #define ISA_FRAME_BUFFER 0xE0000000
 
 static u32 config(u32 bus_device, u32 offset)
 {
-    outl(ADDRESS, 0x80000000 | bus_device << 11 | offset);
-    return inl(DATA);
+    outl(PCI_ADDRESS, PCI_ENABLE | bus_device << 11 | offset);
+    return inl(PCI_DATA);
 }
 
 /* Where the adapter's BAR 0 has the memory; without PCI, where it always is. */
 u32 frame_buffer(void)
 {
-    u32 saved = inl(ADDRESS), address = 0;
-    outl(ADDRESS, 0x80000000);
-    if (inl(ADDRESS) == 0x80000000)
+    u32 saved = inl(PCI_ADDRESS), address = 0;
+    outl(PCI_ADDRESS, PCI_ENABLE);
+    if (inl(PCI_ADDRESS) == PCI_ENABLE)
         for (u32 n = 0; n < 8 * 32 && !address; n++)
             if (config(n, 0) == 0x11111234)
                 address = config(n, 0x10) & ~15U;
-    outl(ADDRESS, saved);
+    outl(PCI_ADDRESS, saved);
     return address ? address : ISA_FRAME_BUFFER;
 }

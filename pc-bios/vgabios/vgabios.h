@@ -1,10 +1,7 @@
 /* The VGA BIOS. Segments while it runs: CS and GS are the image (constants, declared ROM), FS is 0 (the interrupt
    vectors and the BIOS data area), SS and DS the caller's stack; ES is nobody's. There are no variables but the BIOS data
    area's and what the adapter's registers hold. */
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef signed int s32;
+#include "../ports.h"
 
 #define ROM const __seg_gs __attribute__((section(".tables")))
 typedef const u8 __seg_gs *rom_bytes;
@@ -53,15 +50,6 @@ struct video_data2 {                                /* from 40:84h on */
 #define FLAG_400 0x10
 #define FLAG_200 0x80
 
-static inline void outb(u16 port, u8 v) { asm volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outw(u16 port, u16 v) { asm volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outl(u16 port, u32 v) { asm volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
-static inline u8 inb(u16 port) { u8 v; asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline u16 inw(u16 port) { u16 v; asm volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline u32 inl(u16 port) { u32 v; asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline void out_index(u16 port, u8 index, u8 v) { outw(port, index | v << 8); }
-static inline u8 in_index(u16 port, u8 index) { outb(port, index); return inb(port + 1); }
-
 /* A far pointer as it lies in memory: segment << 16 | offset. */
 typedef u32 far;
 #define FAR(segment, offset) ((u32) (segment) << 16 | (u16) (offset))
@@ -77,14 +65,6 @@ void pokel(far p, u32 v);
 void copy(far to, far from, u32 bytes);             /* downwards if `to` is behind `from` in its segment */
 void fillw(far to, u32 word, u32 words);
 void fillb(far to, u32 byte, u32 bytes);
-
-/* ---- ports */
-#define SEQUENCER 0x3C4
-#define GRAPHICS 0x3CE
-#define MISC_WRITE 0x3C2
-#define MISC_READ 0x3CC
-#define ATTRIBUTE 0x3C0
-#define DAC_MASK 0x3C6
 
 /* ---- modes.c: how the memory of a mode is laid out */
 enum { TEXT, CGA, PLANAR, BYTES, DIRECT, NO_MODE };
