@@ -54,8 +54,9 @@ cdef extern from *:
             now = __rdtsc();
             ns = qp_clock_ns();
             tsc = __rdtsc();
-            if (tsc - now > 4000)
+            if (tsc - now > 1000)
                 continue;
+            tsc = now + (tsc - now) / 2;                /* 500 ticks from where it was read, at most */
             if (first_tsc == 0) {
                 first_tsc = tsc;
                 first_ns = ns;

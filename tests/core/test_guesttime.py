@@ -219,15 +219,19 @@ def test_a_latch_command_is_obeyed_without_the_device(time):
 
 
 def test_it_runs_as_the_host_s_clock_does_and_never_backwards():
+    """Between two readings of the host's clock, as a rule; where it is taken from the TSC it may be off by some hundred ticks."""
     time = GuestTime()
     time.enable()
     host, guest = monotonic_ns(), time.get_ns()
-    slack = monotonic_ns() - host + 1000            # what lay between these readings, and a rate that is a little off
-    last = guest
+    between = monotonic_ns() - host
+    last, off = guest, []
     for _ in range(300_000):
         before, now, after = monotonic_ns() - host, time.get_ns(), monotonic_ns() - host
-        assert now >= last and before - slack <= now - guest <= after + slack
+        assert now >= last
+        off.append(max(before - between - (now - guest), now - guest - after - between))
         last = now
+    off.sort()
+    assert off[-1] <= 10_000 and off[len(off) * 9 // 10] <= 1000
 
 
 def test_what_is_left_out_takes_nothing_back_that_its_owner_was_told():

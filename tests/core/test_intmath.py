@@ -80,7 +80,7 @@ def shifted(kind, x, count, flags, bits, of_stays):
 
 
 @pytest.mark.parametrize("bits", (8, 16, 32))
-@pytest.mark.parametrize("number, kind", enumerate(("rol", "ror", "rcl", "rcr", "shl", "shr", "shl", "sar")))
+@pytest.mark.parametrize("number, kind", list(enumerate(("rol", "ror", "rcl", "rcr", "shl", "shr", "shl", "sar"))))
 def test_shifts_and_rotates_step_by_step_in_every_form(bits, number, kind):
     by_imm, by_cl = OPCODES[bits]
     cases, expected = [], []
