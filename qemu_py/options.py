@@ -13,7 +13,7 @@ from qemu_py.control.option_absent import ABSENT
 from qemu_py.control.option_grammar import Quit
 from qemu_py.control.option_machine import (opt_accel, opt_boot, opt_cpu, opt_device, opt_drive, opt_global, opt_icount, opt_m,
                                             opt_machine, opt_rtc, opt_simple_drive, opt_smp, opt_vga)
-from qemu_py.control.option_streams import (add_consoles, choose_display, monitor_texts, name_consoles, opt_chardev, opt_display,
+from qemu_py.control.option_streams import (add_consoles, chardevs_of_devices, choose_display, monitor_texts, name_consoles, opt_chardev, opt_display,
                                             opt_monitor, opt_nographic, opt_parallel, opt_serial, serial_texts)
 from qemu_py.util.accel import TCG_TIER
 from qemu_py.util.errors import UserError
@@ -96,6 +96,10 @@ def opt_log_file(parse, text):
     parse.log_file = text
 
 
+def opt_no_hpet(parse, text):
+    parse.settings["hpet"] = False
+
+
 def opt_version(parse, text):
     raise Quit(f"qemu-py version {__version__}\n")
 
@@ -147,6 +151,7 @@ OPTIONS = (
            " which is the default there when nothing else uses it; graphics=kitty, sixel, blocks or auto: how pictures are shown", opt_display),
     Option("nographic", "", "no screen; the first serial port is mon:stdio (Ctrl-A x ends it)", opt_nographic),
     Option("vga", "TYPE", "display adapter: std or none", opt_vga),
+    Option("no-hpet", "", "the same as -machine hpet=off", opt_no_hpet),
     Option("device", "NAME[,PROP=VALUE...]", "add a device; help lists them, NAME,help its properties", opt_device),
     Option("global", "DEVICE.PROPERTY=VALUE", "a property's default for every device of that name", opt_global),
     Option("rtc", "base=DATE,clock=CLOCK", "the clock chip's start: utc, localtime or a date; what it counts: host,"
@@ -224,7 +229,7 @@ def machine_config(parse):
                 raise UserError(f"-{name}: only allowed together with -kernel")
     if "icount" in settings and settings.get("single_loop") is False:
         raise UserError("-accel tcg,thread=single: -icount needs one thread for CPUs and events; leave one of them out")
-    used = set()
+    used, named = set(), {}
 
     def open_all(texts, option):
         made = []
@@ -237,15 +242,17 @@ def machine_config(parse):
     try:
         streams = [open_all([resolve(text, option) for text in texts], option) for texts, option in (
             (serial_texts(parse), "-serial"), (parse.debugcons, "-debugcon"), (parse.parallels or ["null"], "-parallel"))]
+        for device, name in chardevs_of_devices(parse):
+            named.update(zip([name], open_all([resolve(f"chardev:{name}", f"-device {device},")], "-chardev")))
         monitors = open_all(list(monitor_texts(parse)), "-monitor")
         parse.chardevs.check_used()
         parse.display = choose_display(parse, "stdio" in used)
         add_consoles(parse, streams[0], monitors)
-        parse.consoles = name_consoles(parse, monitor=monitors, serial=streams[0], debugcon=streams[1], parallel=streams[2])
+        parse.consoles = name_consoles(parse, monitor=monitors, serial=streams[0], debugcon=streams[1], parallel=streams[2], device=list(named.values()))
     except BaseException:
         parse.close()
         raise
     parse.monitor_chardevs = [chardev for chardev in monitors if chardev is not None]
     serials, debugcons, parallels = streams
-    return MachineConfig(serials=serials, debugcons=debugcons, parallels=parallels, devices=parse.devices, globals=parse.globals,
+    return MachineConfig(serials=serials, debugcons=debugcons, parallels=parallels, devices=parse.devices, chardevs=named, globals=parse.globals,
                          drives=parse.drives, data_dirs=parse.data_dirs, **settings)

@@ -13,7 +13,7 @@ from qemu_py.util.suggest import no_such
 
 ACCELERATORS = ("tcg", "interp")
 MAX_TB_SIZE = 1024              # MiB: jumps reach 2 GiB, and code lies between its data and itself
-MACHINE_KEYS = ("type", "accel")
+MACHINE_KEYS = ("type", "accel", "hpet")
 ADAPTERS = ("none", "std")
 
 
@@ -25,6 +25,8 @@ def opt_machine(parse, text):
         check_key(who, key, MACHINE_KEYS)
         if key == "accel":
             check_accel(value or "", "-machine accel=")
+        elif key == "hpet":
+            parse.settings["hpet"] = on_off(who, key, value)
         else:
             name = value
     if name is None:
@@ -172,6 +174,16 @@ def device_help():
                    for _, cls in sorted(devices.scan().items()) if cls.BUS)
 
 
+def properties_help(name, cls):
+    if not cls.PROPERTIES:
+        return f"there are no options for {name}\n"
+    lines = [f"{name} options:"]
+    for key, prop in cls.PROPERTIES.items():
+        default = "" if prop.default is None else f" (default {'on' if prop.default is True else 'off' if prop.default is False else prop.default})"
+        lines.append(f"  {key:<16} {prop.help}{default}")
+    return "\n".join(lines) + "\n"
+
+
 def opt_device(parse, text):
     from qemu_py import devices
     name, properties = split_properties(text)
@@ -182,8 +194,7 @@ def opt_device(parse, text):
         known = [name for name, cls in devices.scan().items() if cls.BUS]
         raise UserError(f"-device {name}: {no_such('device', name, known, '-device help lists them')}")
     if any(asks_for_help(key) and value is None for key, value in properties):
-        raise Quit(f"{name} options:\n" + "".join(f"  {key:<16} {prop.help} (default {prop.default})\n"
-                                                  for key, prop in cls.PROPERTIES.items()))
+        raise Quit(properties_help(name, cls))
     for key, value in properties:
         if cls.BUS:                     # else the board's own, which is told when it is built
             choose(f"-device {name}", "property", key, [*cls.PROPERTIES, "id", "bus"])

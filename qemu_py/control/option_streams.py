@@ -91,6 +91,16 @@ def monitor_texts(parse):
         yield short
 
 
+def chardevs_of_devices(parse):
+    """[(device, name)] of the named devices that -device and -global use."""
+    for device, properties in parse.devices:
+        if "chardev" in properties:
+            yield device, properties["chardev"]
+    for (device, prop), name in parse.globals.items():
+        if prop == "chardev":
+            yield device, name
+
+
 def add_consoles(parse, serials, monitors):
     """The terminal display has a console for the first serial port and one for a monitor, unless these are elsewhere."""
     if parse.display == "curses":

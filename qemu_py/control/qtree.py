@@ -98,6 +98,8 @@ def value_text(device, name):
         return f"{device.devfn >> 3:02x}.{device.devfn & 7}"
     if name == "drive" and getattr(device, "blk", None) is not None:
         value = device.blk.name
+    if name == "chardev" and value is not None:
+        value = value.label
     if value is None:
         return "<null>"
     if isinstance(value, bool):

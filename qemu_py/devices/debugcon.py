@@ -4,14 +4,14 @@ Reading gives E9h, by which guests find out that it is there.
 """
 from dataclasses import dataclass
 
-from qemu_py.system.device import Device, device, uint16, uint32
+from qemu_py.system.device import Device, chardev_name, device, uint16, uint32
 
 
 @device("isa-debugcon", "debug console on a port")
 class DebugCon(Device):
     BUS = "isa"
     REGISTERS = {0: "data"}
-    PROPERTIES = {"iobase": uint16(0xE9, "port"),
+    PROPERTIES = {"chardev": chardev_name(), "iobase": uint16(0xE9, "port"),
                   "readback": uint32(0xE9, "what a read gives")}
 
     @dataclass

@@ -36,6 +36,8 @@ class TimerState:
 
 @device("hpet", "high precision event timers")
 class HPET(Device):
+    INSTEAD = "-machine hpet=off leaves it out"
+
     @dataclass
     class State:
         VERSION = 1

@@ -73,7 +73,7 @@ class I440FX(PCIDevice):
     what else the board has behind the bridge."""
     VENDOR_ID, DEVICE_ID, REVISION, CLASS_CODE = 0x8086, 0x1237, 0x02, 0x060000
     STATUS_RESET = 0x0280
-    BUS = None
+    BUS, PROPERTIES = None, {}
 
     @dataclass
     class State(PCIDevice.State):

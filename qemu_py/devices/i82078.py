@@ -11,7 +11,7 @@ ordinary ones), the drives' FM mode, tape drives, power-down.
 from dataclasses import dataclass, field
 
 from qemu_py.devices.floppy_drive import SECTOR, DriveState, FloppyDrive
-from qemu_py.system.device import Device, device
+from qemu_py.system.device import Device, Property, device
 from qemu_py.system.irq import IRQ
 from qemu_py.util import log
 
@@ -78,8 +78,10 @@ class Transfer:
     st2: int = 0
 
 
-@device("i82078", "82078 floppy disk controller")
+@device("isa-fdc", "82078 floppy disk controller")
 class I82078(Device):
+    PROPERTIES = {f"drive{letter}": Property(str, None, f"id of the -drive if=none whose image drive {letter} has") for letter in "AB"}
+    INSTEAD = "-fda, -fdb and -drive if=floppy give it diskettes"
     REGISTERS = {2: "dor", 3: "tdr", 4: "msr_dsr", 5: "fifo", 7: "dir_ccr"}
 
     @dataclass
@@ -109,10 +111,9 @@ class I82078(Device):
         self.irq = IRQ()
         self.dma = dma                  # a DMAChannel
         self.drives = [FloppyDrive(None) for _ in range(DRIVES)]
-        self.drives[:len(drives)] = drives
         self.request = None             # what is in flight: (backend, its request)
         super().__init__(clock, **properties)
-        self.adopt()
+        self.connect(drives)
         self.timer = clock.timer(self.step, "i82078.seek")
         if dma is not None:
             dma.ready_handler = self.dma_ready
@@ -127,6 +128,11 @@ class I82078(Device):
             state.changed = change
         self.timer.cancel()
         self.irq.lower()
+
+    def connect(self, drives):
+        """The drives, from the first on; the others are not there."""
+        self.drives[:len(drives)] = drives
+        self.adopt()
 
     def adopt(self):
         for drive, state in zip(self.drives, self.s.drives):

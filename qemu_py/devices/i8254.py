@@ -300,7 +300,7 @@ class Counter:
         return value >> 8
 
 
-@device("i8254", "8254 interval timer")
+@device("isa-pit", "8254 interval timer")
 class I8254(Device):
     REGISTERS = {0: "counter0", 1: "counter1", 2: "counter2", 3: "control"}
 

@@ -7,7 +7,7 @@ Not modelled: MCS-80/85 mode (the vector is given as in 8086 mode), buffered mod
 """
 from dataclasses import dataclass
 
-from qemu_py.system.device import Device, Property, device
+from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
 from qemu_py.util import log
 
@@ -18,10 +18,9 @@ OCW3_SMM, OCW3_ESMM = 0x20, 0x40
 SPURIOUS = 7                            # the level given when the request has gone away
 
 
-@device("i8259", "8259A interrupt controller")
+@device("isa-i8259", "8259A interrupt controller")
 class I8259(Device):
     REGISTERS = {0: "command", 1: "data", 2: "elcr"}      # the third lies apart, at 4D0h or 4D1h
-    PROPERTIES = {"elcr-mask": Property(int, 0xFF, "inputs that ELCR may make level triggered")}
 
     @dataclass
     class State:
@@ -42,9 +41,10 @@ class I8259(Device):
         rotate_on_aeoi: bool = False
         elcr: int = 0
 
-    def __init__(self, clock=None, **properties):
+    def __init__(self, clock=None, elcr_mask=0xFF):
         self.int = IRQ()                # the INT pin
-        super().__init__(clock, **properties)
+        self.elcr_mask = elcr_mask      # inputs that ELCR may make level triggered
+        super().__init__(clock)
 
     def reset(self):
         lines = self.s.lines            # the other chips drive those

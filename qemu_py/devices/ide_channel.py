@@ -19,7 +19,7 @@ SHADOWED = ("features", "count", "low", "mid", "high")
 DEVICE_ONES = 0xA0                      # obsolete bits of the device register, read as written by most hosts
 
 
-@device("ide-channel", "two IDE drives and their ports")
+@device("isa-ide", "two IDE drives and their ports")
 class IDEChannel(Device):
     """Line: irq (INTRQ). bus_master: hears of DMARQ, or None."""
     REGISTERS = {0: "data", 1: "error", 2: "count", 3: "low", 4: "mid", 5: "high", 6: "device", 7: "status"}

@@ -50,7 +50,7 @@ def alarm_distance(now, matches):
             return t - now
 
 
-@device("mc146818", "MC146818 real-time clock and CMOS RAM")
+@device("mc146818rtc", "MC146818 real-time clock and CMOS RAM")
 class MC146818(Device):
     REGISTERS = {0: "index", 1: "data"}
 

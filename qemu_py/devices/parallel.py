@@ -9,7 +9,7 @@ device that sends in the reverse direction (the data lines read back as FFh then
 """
 from dataclasses import dataclass
 
-from qemu_py.system.device import Device, device
+from qemu_py.system.device import Device
 from qemu_py.system.irq import IRQ
 
 STATUS_NOT_BUSY, STATUS_NOT_ACK, STATUS_PAPER_END, STATUS_SELECTED, STATUS_NO_ERROR = 0x80, 0x40, 0x20, 0x10, 0x08
@@ -23,7 +23,6 @@ CONTROL_UNUSED = 0xC0                   # read as ones
 ACK_NS = 5_000                          # from STROBE to the end of ACK
 
 
-@device("parallel", "parallel port")
 class Parallel(Device):
     REGISTERS = {0: "data", 1: "status", 2: "control", 3: "epp_address", 4: "epp_data", 5: "epp_data1", 6: "epp_data2",
                  7: "epp_data3"}
@@ -39,7 +38,7 @@ class Parallel(Device):
 
     def __init__(self, clock=None, chardev=None, **properties):
         super().__init__(clock, **properties)
-        self.irq = IRQ()
+        self.ack_irq = IRQ()
         self.chardev = chardev
         self.timer = clock.timer(self.acknowledge, "parallel.ack")
         if chardev is not None:
@@ -48,7 +47,7 @@ class Parallel(Device):
     def reset(self):
         super().reset()
         self.timer.cancel()
-        self.irq.lower()
+        self.ack_irq.lower()
 
     # ---------------------------------------------------------------- the printer
     def send(self):
@@ -67,7 +66,7 @@ class Parallel(Device):
         s.acknowledging = False
         s.acknowledged = True
         if s.control & CONTROL_IRQ:
-            self.irq.raise_()           # and stays until the status is read, as on a PS/2
+            self.ack_irq.raise_()           # and stays until the status is read, as on a PS/2
 
     # ---------------------------------------------------------------- registers
     def write_data(self, value):
@@ -89,7 +88,7 @@ class Parallel(Device):
             value &= ~STATUS_NOT_BUSY
         if s.acknowledged:
             s.acknowledged = False
-            self.irq.lower()
+            self.ack_irq.lower()
             value &= ~STATUS_NO_IRQ
         return value
 
@@ -98,7 +97,7 @@ class Parallel(Device):
         strobe = value & ~s.control & CONTROL_STROBE
         s.control = value & 0x3F
         if strobe or not value & CONTROL_IRQ:
-            self.irq.lower()
+            self.ack_irq.lower()
         if not value & CONTROL_NO_INIT:         # INIT: the printer forgets what it has not printed
             s.waiting = -1
         elif strobe and s.waiting < 0:

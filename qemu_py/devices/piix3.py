@@ -31,7 +31,7 @@ REGISTERS = (
 class PIIX3(PCIDevice):
     """`irqs`: sixteen lines to the interrupt controllers; `request_reset()` resets the system, `request_init()` the processors."""
     VENDOR_ID, DEVICE_ID, CLASS_CODE, HEADER = 0x8086, 0x7000, 0x060100, MULTIFUNCTION
-    BUS = None
+    BUS, PROPERTIES = None, {}
 
     @dataclass
     class State(PCIDevice.State):

@@ -53,7 +53,7 @@ class PIIX4PM(PCIDevice):
     VENDOR_ID, DEVICE_ID, REVISION, CLASS_CODE = 0x8086, 0x7113, 0x03, 0x068000
     STATUS_RESET = 0x0280
     INTERRUPT_PIN = 1                   # as the header says; the SCI has its own line
-    BUS = None
+    BUS, PROPERTIES = None, {}
     REGISTERS = {0: "apmc", 1: "apms"}  # ports B2h, B3h
 
     @dataclass

@@ -182,7 +182,7 @@ class PIIX3IDE(PCIDevice):
     """`channels`: two IDEChannels; `irqs`: their two lines, to be connected."""
     VENDOR_ID, DEVICE_ID, CLASS_CODE = 0x8086, 0x7010, 0x010180
     STATUS_RESET = 0x0280
-    BUS = None
+    BUS, PROPERTIES = None, {}
 
     @dataclass
     class State(PCIDevice.State):

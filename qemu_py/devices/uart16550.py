@@ -7,7 +7,7 @@ Not modelled: DMA mode (TXRDY, RXRDY), parity and framing of the line (a charact
 """
 from dataclasses import dataclass, field
 
-from qemu_py.system.device import Device, device
+from qemu_py.system.device import Device
 from qemu_py.system.irq import IRQ
 
 CLOCK = 1843200                         # Hz; 115200 baud at divisor 1
@@ -24,7 +24,6 @@ MSR_DCTS, MSR_DDSR, MSR_TERI, MSR_DDCD = 0x01, 0x02, 0x04, 0x08
 MSR_CTS, MSR_DSR, MSR_RI, MSR_DCD = 0x10, 0x20, 0x40, 0x80
 
 
-@device("uart16550", "16550A serial port")
 class UART16550(Device):
     REGISTERS = {0: "data", 1: "ier", 2: "iir_fcr", 3: "lcr", 4: "mcr", 5: "lsr", 6: "msr", 7: "scr"}
 
@@ -46,7 +45,7 @@ class UART16550(Device):
 
     def __init__(self, clock=None, chardev=None, **properties):
         super().__init__(clock, **properties)
-        self.irq = IRQ()
+        self.intr = IRQ()
         # What a read of LSR gives while reading it changes nothing, else None: whoever maps the
         # ports may answer polls from it without a call.
         self.lsr_listener = None
@@ -84,7 +83,7 @@ class UART16550(Device):
     def update(self):
         """After any change: the interrupt line, and LSR for passive reads."""
         s = self.s
-        self.irq.set(s.mcr & MCR_OUT2 and s.ier and self.iir() != IIR_NONE)
+        self.intr.set(s.mcr & MCR_OUT2 and s.ier and self.iir() != IIR_NONE)
         if self.lsr_listener is not None:
             self.lsr_listener(None if s.lsr & LSR_ERRORS else s.lsr)
 

@@ -6,7 +6,7 @@ A0000h-BFFFFh are decoded whatever the BARs say.
 
 Not modelled: the command register's enable bits for ports and A0000h, extended registers at 600h, EDID.
 """
-from qemu_py.devices.isa_vga import DISPI_PORT, dispi_ops
+from qemu_py.devices.isa_vga import DISPI_PORT, ROM_FILE, VGA_NONE, dispi_ops
 from qemu_py.devices.pci import BAR_PREFETCH, PCIDevice
 from qemu_py.devices.vga import FIRST_PORT, PORTS, VGA
 from qemu_py.devices.isa_bus import register_callbacks
@@ -15,13 +15,13 @@ from qemu_py.system.device import Property, device
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 from qemu_py.util import log
 
-ROM_FILE = "vgabios.bin"
 MMIO_SIZE, MMIO_PORTS, MMIO_DISPI = 0x1000, 0x400, 0x500
 
 
 @device("VGA", "standard VGA")
 class VGAPCI(PCIDevice):
     VENDOR_ID, DEVICE_ID, CLASS_CODE, REVISION = 0x1234, 0x1111, 0x030000, 2
+    SINGLE, INSTEAD = "display adapter", VGA_NONE
     vga = None
     PROPERTIES = {**PCIDevice.PROPERTIES, "romfile": Property(str, ROM_FILE, "the VGA BIOS")}
     rom = None                          # contents of the VGA BIOS, set before it is plugged in

@@ -24,6 +24,7 @@ class MachineConfig:
     parallels: list = field(default_factory=list)
     debugcons: list = field(default_factory=list)
     devices: list = field(default_factory=list)         # (name, {property: text})
+    chardevs: dict = field(default_factory=dict)        # id -> the character device that a device's chardev= names
     drives: list = field(default_factory=list)          # drives.DriveOptions
     snapshot: bool = False              # drives that do not say otherwise write to a temporary file
     boot_order: str = "cad"             # letters of -boot
@@ -33,6 +34,7 @@ class MachineConfig:
     boot_fail_wait: int = None          # ms after which the BIOS starts again when nothing boots; None: never
     globals: dict = field(default_factory=dict)         # (device, property) -> text: defaults of -global
     vga: str = "std"
+    hpet: bool = True
     nographic: bool = False             # nobody looks at a screen: firmware speaks to the first serial port, too
     rtc_base: object = "utc"            # what the real-time clock begins with: utc, localtime, or a datetime
     rtc_clock: str = "host"             # what it counts: host, rt or vm

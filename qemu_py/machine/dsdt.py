@@ -3,6 +3,8 @@
 Interrupts of PCI slots lead to four links, LNKA-LNKD, which are the PIIX3's PIRQRC registers (82371SB
 datasheet, section 3.1.10); LNKS is the power management's, wired to IRQ 9.
 """
+from qemu_py.devices.isa_parallel import ISAParallel
+from qemu_py.devices.isa_serial import ISASerial
 from qemu_py.machine import aml
 from qemu_py.machine.aml import (
     ARG0, LOCAL0, PCI_CONFIG, ZERO, create_dword_field, device, eisa_id, else_, field, if_, integer, interrupt,
@@ -17,7 +19,6 @@ SOFT_OFF = 0
 PCI_MEMORY_END = 0xFEBFFFFF
 CHIPSET_SLOT = 1
 SLOTS = 32
-COM = ((0x3F8, 4), (0x2F8, 3), (0x3E8, 4), (0x2E8, 3))
 
 
 def build(machine):
@@ -103,12 +104,11 @@ def isa_devices(machine):
         yield isa_device("MOU_", "PNP0F13", irq(12))
     if getattr(machine, "fdc", None) is not None:
         yield isa_device("FDC0", "PNP0700", io(0x3F2, 4), io(0x3F7, 1), irq(6), aml.dma(2))
-    if getattr(machine, "parallel", None) is not None:
-        yield isa_device("LPT1", "PNP0400", io(0x378, 8), irq(7))
-    for n, chardev in enumerate(machine.config.serials):
-        if chardev is not None:
-            base, line = COM[n]
-            yield isa_device(f"COM{n + 1}", "PNP0501", io(base, 8), irq(line), uid=n + 1)
+    for port, base, count in machine.isa.places():
+        if isinstance(port, ISAParallel) and port.index == 0:
+            yield isa_device("LPT1", "PNP0400", io(base, count), irq(port.irq))
+        elif isinstance(port, ISASerial) and port.index < 9:
+            yield isa_device(f"COM{port.index + 1}", "PNP0501", io(base, count), irq(port.irq), uid=port.index + 1)
     yield device("FWCF", name("_HID", aml.string("QEMU0002")), name("_STA", integer(HIDDEN)),
                  name("_CRS", resources(io(0x510, 12))))
 

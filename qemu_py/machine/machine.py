@@ -35,6 +35,7 @@ class Machine:
         self.chardevs = []
         self.drives = Drives(self.main_loop, self.block_error, self.clocks.vm if self.icount is not None else None)
         self.pci = None                 # the board's PCI bus, if it has one
+        self.ide_bus = None             # where -device plugs disks, once that is there
         self.pm = None                  # its power management, if it has that
         self.reset_handlers = []
         self.run_state = run_state.RunState()

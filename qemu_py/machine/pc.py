@@ -7,17 +7,18 @@ The rest of the wiring: pc_isa.py (clock, keyboard, DMA, diskettes, printer), pc
 """
 from qemu_py._core import cpu_face
 from qemu_py._core.guesttime import PassiveCounter
-from qemu_py.devices import device_class, pcspk, piix3
+from qemu_py.devices import piix3, pcspk
 from qemu_py.devices.i8254 import I8254
 from qemu_py.devices.i8259 import I8259Pair
 from qemu_py.devices.i440fx import i440fx_init
+from qemu_py.devices.debugcon import DebugCon
 from qemu_py.devices.isa_bus import ISABus
+from qemu_py.devices.isa_serial import ISASerial
 from qemu_py.devices.pci import devfn
 from qemu_py.devices.piix3 import PIIX3
 from qemu_py.devices.piix4_pm import GPSTS, PIIX4PM, PM_TIMER_FREQUENCY, PM_TIMER_MASK, PMTMR
 from qemu_py.devices.port80 import Port80
 from qemu_py.devices.port92 import Port92
-from qemu_py.devices.uart16550 import UART16550
 from qemu_py.machine import firmware
 from qemu_py.machine.pc_apic import cpu_is_bsp, has_apic, pc_apic_init, pc_ioapic_init
 from qemu_py.machine.config import check_ram_size
@@ -28,7 +29,7 @@ from qemu_py.machine.pc_fw_cfg import fw_cfg_init, pc_fw_cfg_init
 from qemu_py.machine.pc_ide import pc_ide_init
 from qemu_py.machine.pc_isa import pc_cmos_init, pc_isa_init
 from qemu_py.machine.pc_reset import init_requester
-from qemu_py.machine.pc_vga import pc_vga_init
+from qemu_py.machine.pc_vga import find_vga, pc_vga_init
 from qemu_py.machine.registry import QEMUMachine, machine_init, qemu_register_machine
 from qemu_py.system.a20 import A20Gate
 from qemu_py.system.irq import IRQ, IRQOr
@@ -36,7 +37,6 @@ from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 from qemu_py.util.errors import UserError
 
 RAM_HOLE = 0xE0000000                   # RAM above this moves beyond 4 GiB
-COM = ((0x3F8, 4), (0x2F8, 3), (0x3E8, 4), (0x2E8, 3))
 MAX_CPUS = 8                            # of pc: as many as flat logical destinations tell apart
 E820_RAM, E820_RESERVED = 1, 2
 SCI = 9
@@ -56,7 +56,7 @@ def pc_init1(machine, pci_enabled):
     gsi = machine.gsi = pc_ioapic_init(machine, pic) if pci_enabled and machine.apics else pic.irqs
     machine.shared_irqs = {n: IRQOr(gsi[n]) for n in range(16) if pci_enabled and piix3.ROUTABLE >> n & 1}
     isa_irqs = [machine.shared_irqs[n].input() if n in machine.shared_irqs else gsi[n] for n in range(16)]
-    machine.isa = ISABus(machine.memory.system_io, isa_irqs, machine.request_exit)
+    machine.isa = ISABus(machine.memory.system_io, isa_irqs, machine.request_exit, machine.rom_memory)
     # FERR# is IRQ 13 on a PC; a write to port F0h takes it back.
     machine.memory.physmap.ferr = gsi[13].raise_
     map_pic(machine, pic)
@@ -66,11 +66,12 @@ def pc_init1(machine, pci_enabled):
         piix4_pm_init(machine)
     pc_vga_init(machine)
     pc_basic_device_init(machine)
-    if machine.ioapic is not None:
+    if machine.ioapic is not None and config.hpet:
         pc_hpet_init(machine)
     pc_ide_init(machine, pci_enabled)
     for name, options in config.devices:
         plug(machine, name, options)
+    find_vga(machine)
     pc_cmos_init(machine)
     if config.kernel is not None:
         kernel_init(machine)
@@ -209,7 +210,7 @@ def piix4_pm_init(machine):
 def pc_basic_device_init(machine):
     """The chips that every PC has."""
     isa, clock, config = machine.isa, machine.clocks.vm, machine.config
-    pit = machine.pit = machine.add_device("i8254", I8254(clock))
+    pit = machine.pit = machine.add_device("isa-pit", I8254(clock))
     pit_ports = isa.map(pit, 0x40, 4, name="pit")
     pit.connect_out(0, lambda n, level: machine.gsi[n].set(level), 0)
     speaker = machine.add_device("isa-pcspk", pcspk.PCSpeaker(clock, pit=pit))
@@ -224,16 +225,16 @@ def pc_basic_device_init(machine):
     pc_isa_init(machine)
     ferr = MemoryRegion.io("ioportF0", 1, ferr_ops(machine, machine.gsi[13]))
     machine.memory.system_io.add_subregion(0xF0, ferr)
-    serial_irqs = {irq: IRQOr(isa.irq(irq)) for _, irq in COM}  # COM1 and COM3 share one, COM2 and COM4
     for n, chardev in enumerate(config.serials):
         if chardev is not None:
-            serial_init(machine, n, chardev, serial_irqs)
+            serial = new_device(machine, ISASerial, {"index": str(n)}, chardev=chardev)
+            serial.plug(isa)
+            machine.add_device(f"serial{n}", serial)
     for chardev in config.debugcons:
         if chardev is not None:
-            machine.add_chardev(chardev)
-            console = new_device(machine, device_class("isa-debugcon"))
-            console.chardev = chardev
-            machine.add_device("isa-debugcon", console).plug(isa)
+            console = new_device(machine, DebugCon, chardev=chardev)
+            console.plug(isa)
+            machine.add_device("isa-debugcon", console)
 
 
 def count_passively(time, pit, ports, speaker, port61):
@@ -253,29 +254,6 @@ def ferr_ops(machine, irq13):
         irq13.lower()
         machine.cpus[machine.tcg.current].ignne()
     return MemoryRegionOps(lambda addr, size: 0xFF, write, impl=(1, 1))
-
-
-def serial_init(machine, n, chardev, irqs):
-    """COM n + 1. A poll of its line status register is answered without a call while that has no effect."""
-    base, irq = COM[n]
-    machine.add_chardev(chardev)
-    uart = UART16550(machine.clocks.vm, chardev=chardev)
-    region = machine.isa.map(uart, base, 8, name="serial")
-    uart.irq = irqs[irq].input()
-    line_status = bytearray(1)
-
-    def lsr_listener(value):
-        passive = 5 in region.passive_reads
-        if value is None:
-            if passive:
-                region.set_passive_read(5, None)
-        else:
-            line_status[0] = value
-            if not passive:
-                region.set_passive_read(5, line_status)
-    uart.lsr_listener = lsr_listener
-    uart.update()
-    machine.add_device(f"serial{n}", uart)
 
 
 @machine_init

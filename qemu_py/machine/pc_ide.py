@@ -5,6 +5,7 @@ from qemu_py.devices.ide_channel import IDEChannel
 from qemu_py.devices.pci import devfn
 from qemu_py.devices.piix_ide import PIIX3IDE, PORTS
 from qemu_py.machine import cmos
+from qemu_py.machine.plug import new_device
 from qemu_py.util.errors import UserError
 
 IRQS = (14, 15)
@@ -77,9 +78,9 @@ class IDEBus:
 
 
 def new_drive(machine, blk, number):
-    if blk.options.media == "cdrom":
-        return ATAPICDROM(machine.clocks.vm, blk=blk, serial=f"QP{number + 1:05}")
-    return ATADisk(machine.clocks.vm, blk=blk, serial=f"QP{number + 1:05}")
+    cls = ATAPICDROM if blk.options.media == "cdrom" else ATADisk
+    serial = {} if (cls.NAME, "serial") in machine.config.globals else {"serial": f"QP{number + 1:05}"}
+    return new_device(machine, cls, serial, blk=blk)
 
 
 def disks(machine):

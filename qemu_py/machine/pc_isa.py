@@ -9,12 +9,13 @@ from qemu_py.devices.floppy_drive import FloppyDrive, drive_type, format_of
 from qemu_py.devices.i8042 import I8042
 from qemu_py.devices.i8237 import I8237Pair
 from qemu_py.devices.i82078 import I82078
+from qemu_py.devices.isa_parallel import ISAParallel
 from qemu_py.devices.mc146818 import MC146818
-from qemu_py.devices.parallel import Parallel
 from qemu_py.devices.ps2 import PS2Keyboard, PS2Mouse
 from qemu_py.machine import cmos
 from qemu_py.machine.drives import DriveOptions
 from qemu_py.machine.pc_ide import ide_cmos_init
+from qemu_py.machine.plug import new_device
 from qemu_py.machine.pc_reset import init_requester
 from qemu_py.system.inputs import Inputs
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
@@ -22,7 +23,6 @@ from qemu_py.util.errors import UserError
 
 KBD_IRQ, FLOPPY_IRQ, RTC_IRQ, AUX_IRQ = 1, 6, 8, 12
 FLOPPY_DMA = 2
-LPT = ((0x378, 8, 7), (0x278, 8, 5), (0x3BC, 3, 7))     # port, how many, interrupt
 EPOCH = datetime(1970, 1, 1)
 
 
@@ -57,7 +57,7 @@ def rtc_init(machine):
     if clocks.rtc_clock is clocks.host:
         clocks.host.reset_notifiers.append(lambda now: rtc.clock_set_back())
     machine.isa.map(rtc, 0x70, 2, name="rtc")
-    machine.add_device("mc146818", rtc)
+    machine.add_device("mc146818rtc", rtc)
 
 
 def i8042_init(machine):
@@ -94,35 +94,42 @@ def dma_init(machine):
 
 def floppy_init(machine):
     """Ports 3F2h-3F5h and 3F7h, with the drives that the configuration has; the first is always there."""
-    if machine.drives.get("floppy", 0, 0) is None:
-        machine.drives.add(DriveOptions("-fda", "floppy", 0, 0))
-    backends = [machine.drives.get("floppy", 0, unit) for unit in range(2)]
+    fdc = machine.fdc = new_device(machine, I82078, dma=machine.dma.channel(FLOPPY_DMA))
+    backends = [floppy_backend(machine, unit, name) for unit, name in enumerate((fdc.driveA, fdc.driveB))]
     for backend in backends:
         if backend is not None and backend.inserted and format_of(backend.size) is None:
             raise UserError(f"{backend.options.who}: {backend.size >> 10} KiB is no size of a diskette"
                             " (160 KiB to 2.88 MiB)")
     machine.floppy_types = [drive_type(backend) for backend in backends]
-    fdc = machine.fdc = I82078(machine.clocks.vm, drives=[FloppyDrive(backend) for backend in backends],
-                               dma=machine.dma.channel(FLOPPY_DMA))
+    fdc.connect([FloppyDrive(backend) for backend in backends])
     fdc.irq = machine.isa.irq(FLOPPY_IRQ)
     machine.isa.map(fdc, 0x3F2, 4, first=2, name="fdc")
     machine.isa.map(fdc, 0x3F7, 1, first=7, name="fdc")
-    machine.add_device("i82078", fdc)
+    machine.add_device("isa-fdc", fdc)
+
+
+def floppy_backend(machine, unit, name):
+    """A drive's BlockBackend: of -fda and its like, or as -global isa-fdc.driveA= says; drive A is there without either."""
+    drives = machine.drives
+    backend = drives.get("floppy", 0, unit)
+    if name is not None:
+        who = f"-global isa-fdc.drive{'AB'[unit]}"
+        if backend is not None:
+            raise UserError(f"{who}: drive {'AB'[unit]} has an image already ({backend.options.who})")
+        backend = drives.claim(name, who)
+        backend.removable = True
+    elif backend is None and unit == 0:
+        backend = drives.add(DriveOptions("-fda", "floppy", 0, 0))
+    return backend
 
 
 def parallel_init(machine):
     """LPT1 to LPT3, as -parallel says."""
-    machine.parallel = None
-    for n, ((base, count, irq), chardev) in enumerate(zip(LPT, machine.config.parallels)):
-        if chardev is None:
-            continue
-        machine.add_chardev(chardev)
-        port = Parallel(machine.clocks.vm, chardev=chardev)
-        port.irq = machine.isa.irq(irq)
-        machine.isa.map(port, base, count, name="parallel")
-        machine.add_device(f"parallel{n}", port)
-        if n == 0:
-            machine.parallel = port
+    for n, chardev in enumerate(machine.config.parallels):
+        if chardev is not None:
+            port = new_device(machine, ISAParallel, {"index": str(n)}, chardev=chardev)
+            port.plug(machine.isa)
+            machine.add_device(f"parallel{n}", port)
 
 
 def pc_cmos_init(machine):

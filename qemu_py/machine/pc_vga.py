@@ -3,8 +3,7 @@ import os
 from contextlib import contextmanager
 from functools import partial
 
-from qemu_py.devices.isa_vga import ISAVGA
-from qemu_py.machine.plug import new_device
+from qemu_py.machine.plug import plug
 from qemu_py.util.datadir import OUR_DIR
 
 # Mode 3 of the IBM VGA: 80 x 25 characters of 9 x 16 dots
@@ -19,23 +18,22 @@ FONT_16 = 0x80                          # where our VGA BIOS has it
 
 
 def pc_vga_init(machine):
-    """machine.vga: the adapter, or None."""
+    """The adapter that -vga asks for."""
     machine.vga = None
-    if machine.config.vga == "none":
+    if machine.config.vga != "none":
+        plug(machine, "VGA" if machine.pci is not None else "isa-vga", {})
+
+
+def find_vga(machine):
+    """machine.vga: the adapter, if there is one by now; its BIOS, if it cannot show that itself."""
+    card = next((device for _, device in machine.devices if device.SINGLE == "display adapter"), None)
+    if card is None:
         return
-    if machine.pci is None:
-        vga = machine.vga = new_device(machine, ISAVGA, memory=machine.memory)
-        vga.connect(machine.isa, machine.rom_memory)
-        machine.add_device("isa-vga", vga)
-        if vga.rom:
-            machine.fw_cfg.add_file("vgaroms/vgabios.bin", vga.rom)
-    else:
-        from qemu_py.devices.vga_pci import VGAPCI
-        card = new_device(machine, VGAPCI)
-        machine.pci.register_device(card, card.addr)
-        machine.add_device("VGA", card)
-        machine.vga = card.vga
+    machine.vga = card.vga
+    if card.vga is not card:
         machine.devices.append(("vga", card.vga))       # reset by the card
+    elif card.rom:
+        machine.fw_cfg.add_file("vgaroms/vgabios.bin", card.rom)
 
 
 def font_16():

@@ -67,11 +67,19 @@ def on_off(default=None, help=""):
     return Property(parse, default, help)
 
 
+def chardev_name():
+    """Of a device that takes a character device: its constructor is given that as `chardev`."""
+    return Property(str, None, "id of the -chardev that it uses")
+
+
 class Device:
     """Base of all device models."""
     NAME = ""
     DESC = ""
     BUS = None                          # where -device may plug it: "isa"; None: board only
+    SINGLE = ""                         # what it is, if a machine has only one of that
+    INSTEAD = ""                        # where -device cannot add it: the options that the user may have been looking for
+    WIRING = ()                         # what of the machine its constructor takes, by name
     PROPERTIES = {}                     # name -> Property
     REGISTERS = {}                      # offset -> name
 

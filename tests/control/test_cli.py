@@ -68,7 +68,9 @@ def test_an_argument_may_begin_with_a_dash():
     (["-monitor"], "-monitor"), (["-accel", "kvm"], "kvm"), (["-M", "pdp11"], "pdp11"),
     (["-machine", "isapc,accel=xen"], "xen"), (["-machine", "isapc,foo=1"], "foo"),
     (["-d", "in_asm,foo"], "foo"), (["-device", "foo"], "foo"), (["-device", "isa-debug-exit,iobase"], "iobase"),
-    (["-device", ""], "device"), (["-serial", "null"] * 5, "4")])
+    (["-device", ""], "device"), (["-machine", "hpet=offf"], "did you mean off?"), (["-device", "serial"], "did you mean isa-serial?"),
+    (["-global", "isa-fdc.driveC=x"], "did you mean driveA or driveB?"), (["-global", "PIIX3.addr=5"], "no property of PIIX3 'addr'"),
+    (["-serial", "null"] * 5, "4")])
 def test_what_is_not_understood_is_named(arguments, word):
     with pytest.raises(UserError) as error:
         options.parse_arguments(arguments)
@@ -112,6 +114,7 @@ def test_every_option_of_the_table_is_in_the_help():
     (["-version"], f"qemu-py version {__version__}"), (["-help"], "-kernel FILE"), (["-h"], "-kernel FILE"),
     (["--help"], "-kernel FILE"), (["-d", "help"], "in_asm"), (["-accel", "help"], "tcg"),
     (["-device", "help"], "isa-debug-exit"), (["-device", "isa-debug-exit,help"], "iobase"),
+    (["-device", "isa-serial,?"], "chardev "), (["-device", "hpet,help"], "no options for hpet"),
     (["-display", "help"], "none")])
 def test_questions_are_answered_with_status_0(arguments, text):
     result = qemu_py(*arguments)
@@ -147,7 +150,7 @@ def failing():
     yield ["-kernel", "KERNEL", "-D", "/no/such/dir/log"]
     yield ["-kernel", "KERNEL", "-device", "isa-debug-exit,iobase=zz"]
     yield ["-kernel", "KERNEL", "-device", "isa-debug-exit,foo=1"]
-    yield ["-kernel", "KERNEL", "-device", "i8259"]
+    yield ["-kernel", "KERNEL", "-device", "isa-i8259"]
     yield ["-kernel", "KERNEL", "-serial", "file:/no/such/dir/x"]
     yield ["-bios", "KERNEL"]
 
@@ -275,3 +278,12 @@ def test_a_terminal_is_the_guests_until_ctrl_c(kernel):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert termios.tcgetattr(terminal)[:4] == before[:4]
     os.close(terminal)
+
+
+def test_a_device_s_character_device_must_be_made_and_be_its_own():
+    for words, found in ((["-device", "isa-serial,chardev=x"], "no character device 'x'"),
+                         (["-chardev", "null,id=x", "-device", "isa-serial,chardev=x", "-global", "isa-parallel.chardev=x"], "in use")):
+        with pytest.raises(UserError, match=found):
+            options.machine_config(options.parse_arguments(words))
+    config = options.machine_config(options.parse_arguments(["-display", "none", "-chardev", "null,id=x", "-device", "isa-serial,chardev=x"]))
+    assert list(config.chardevs) == ["x"]

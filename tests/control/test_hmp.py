@@ -212,19 +212,19 @@ def test_qtree_shows_devices_once_where_they_are(monitor):
     assert 'dev: isa-debug-exit, id "way-out"' in text
     assert {"iobase = 244 (0xf4)", "ports 0x00f4-0x00f5"} <= set(lines_of_device(text, "isa-debug-exit"))
     isa = lines_of_device(text, "PIIX3")
-    assert {"bus: isa.0", "dev: mc146818, id \"\"", "dev: ps2-mouse, id \"\"", 'dev: isa-debug-exit, id "way-out"'} <= set(isa)
+    assert {"bus: isa.0", "dev: mc146818rtc, id \"\"", "dev: ps2-mouse, id \"\"", 'dev: isa-debug-exit, id "way-out"'} <= set(isa)
     ide = lines_of_device(text, "piix3-ide")
     assert ide.index("bus: ide.1") < ide.index('dev: ide-cd, id ""') and 'drive = "ide1-cd0"' in ide
     bridge = lines_of_device(text, "pci-bridge")
     assert "addr = 05.0" in bridge and bridge.index("bus: behind") < bridge.index('dev: pci-bridge, id "far"')
-    for name, count in (("ide-cd", 1), ("mc146818", 1), ("i8259", 2), ("i8237", 2), ("VGA", 1), ("vga", 0), ("ide-channel", 0), ("pci-bridge", 2)):
+    for name, count in (("ide-cd", 1), ("mc146818rtc", 1), ("isa-i8259", 2), ("i8237", 2), ("VGA", 1), ("vga", 0), ("isa-ide", 0), ("pci-bridge", 2)):
         assert text.count(f"dev: {name},") == count, name
 
 
 def test_qtree_of_a_machine_without_pci(monitor):
     text = monitor(machine="isapc").command("info qtree")
     assert "bus: isa.0\n" in text and "PCI" not in text
-    assert "bus: ide.1" in lines_of_device(text, "ide-channel")
+    assert "bus: ide.1" in lines_of_device(text, "isa-ide")
 
 
 def test_info_pci_and_pic(hmp):

@@ -114,7 +114,7 @@ class PCBus:
         return pair
 
     def add_i8254(self):
-        pit = device_class("i8254")(self.clock)
+        pit = device_class("isa-pit")(self.clock)
         self.map(pit, 0x40, 4)
         pit.connect_out(0, self.irq(0))
         return pit
@@ -125,9 +125,10 @@ class PCBus:
         return speaker
 
     def add_uart16550(self, chardev):
-        uart = device_class("uart16550")(self.clock, chardev=chardev)
+        from qemu_py.devices.uart16550 import UART16550
+        uart = UART16550(self.clock, chardev=chardev)
         self.map(uart, 0x3F8, 8)
-        uart.irq.connect(self.irq(4))
+        uart.intr.connect(self.irq(4))
         return uart
 
     # ---- what a guest does

@@ -12,7 +12,7 @@ STROBE, INIT_OFF, SELECT, IRQ_ENABLE, INPUT = 0x01, 0x04, 0x08, 0x10, 0x20
 def lpt(pc_bus, clock, chardev):
     port = Parallel(clock, chardev=chardev)
     pc_bus.map(port, DATA, 8)
-    port.irq.connect(pc_bus.irq(7))
+    port.ack_irq.connect(pc_bus.irq(7))
     return pc_bus
 
 

@@ -22,7 +22,7 @@ def test_isa_debug_exit_gives_twice_the_value_plus_one(pc_bus, value, status):
 
 
 def test_the_package_scan_finds_every_device():
-    assert {"i8259", "i8254", "uart16550", "isa-debugcon", "isa-debug-exit", "isa-pcspk", "port80"} <= set(scan())
+    assert {"isa-i8259", "isa-pit", "isa-serial", "isa-debugcon", "isa-debug-exit", "isa-pcspk", "port80"} <= set(scan())
     assert device_class("no-such-device") is None
 
 
