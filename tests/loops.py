@@ -14,6 +14,14 @@ def loop():
     loop.close()
 
 
+def turn_until(loop, done, turns=60):
+    """Turn the loop, each time for a second at most, until done(); what another end has sent may be on its way."""
+    while not done():
+        assert turns, "nothing comes"
+        loop.main_loop_wait()
+        turns -= 1
+
+
 class FrontEnd:
     """A device that takes `room` bytes and notes the events."""
 

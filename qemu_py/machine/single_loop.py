@@ -120,6 +120,7 @@ class SingleLoop:
     # ---------------------------------------------------------------- being stopped
     def start(self):
         if self.alarm is not None:
+            self.vm.time.own()          # from the first moment on: what passes before a turn is nothing that the guest has had
             self.alarm.start()
 
     def pause(self):

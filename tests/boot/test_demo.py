@@ -45,7 +45,7 @@ def test_the_prompt_is_on_both_consoles(boot):
     machine = boot()
     assert machine.serial_output.startswith("demo: ") and "\r\n" in machine.serial_output
     screen = machine.screen_text()
-    assert screen[0].startswith(" demo: a small operating system") and re.search("up 00:00:0[0-9]$", screen[0])
+    assert screen[0].startswith(" demo: a small operating system") and re.search("up 00:00:[0-9][0-9]$", screen[0])
     assert screen[1:4] == [machine.serial_output.split("\r\n")[0], "", "demo>"]
 
 
@@ -154,7 +154,7 @@ def test_the_timer_takes_the_cpu_from_a_program_that_never_gives_it(boot):
         rows = [line.split() for line in ask(machine, "ps")[1:]]
         assert [(row[0], row[1], row[5]) for row in rows] == [
             ("0", "0", "idle"), ("1", "0", "shell"), ("2", "0", "clock"), ("3", "3", "spin")]
-        assert [row[2] for row in rows[1:]] == ["running", "waiting", "ready"]
+        assert [row[2] for row in rows[1::2]] == ["running", "ready"] and rows[2][2] in ("waiting", "ready")
         return float(rows[3][3])
     before = seconds()
     machine.run(timeout=0.5)

@@ -29,6 +29,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -300,7 +301,8 @@ static int64_t run_all(struct record *records, int64_t end, int how, volatile in
             exit(3);
         }
         if (pid == 0) {
-            alarm(5 + (end - *at) / 10000);     /* bytes that loop end the worker */
+            struct itimerval limit = {.it_value.tv_sec = 5 + (end - *at) / 10000};
+            setitimer(ITIMER_PROF, &limit, 0);  /* bytes that loop end the worker; processor time, as the host may be busy */
             catch_signals();
             lock_down();
             for (int64_t i = *at; i < end; i++) {
