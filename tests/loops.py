@@ -1,4 +1,4 @@
-"""A main loop that is turned by hand, and a front end of a character device."""
+"""A main loop that is turned by hand, a time that the test sets, and a front end of a character device."""
 import pytest
 
 from qemu_py.system.clocks import init_clocks
@@ -12,6 +12,16 @@ def loop():
     yield loop
     loop.lock.release()
     loop.close()
+
+
+class FakeTime:
+    """A clock's source; `ns` is the test's to change."""
+
+    def __init__(self, ns=0):
+        self.ns = ns
+
+    def __call__(self):
+        return self.ns
 
 
 def turn_until(loop, done, turns=60):

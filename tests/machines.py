@@ -1,9 +1,13 @@
 """Machines for tests: built in-process around a kernel of a few bytes."""
+import functools
+
 import pytest
 
 from tests.boot.kernels import elf
 
 EXIT = [("isa-debug-exit", {"iobase": "0xf4", "iosize": "4"})]
+LIMIT = 1800                            # seconds that a machine may run: a bound against a hang, on any host
+HANGS = 99                              # the status that it then ends with
 
 
 class Capture:
@@ -32,6 +36,11 @@ class Capture:
         pass
 
 
+def read(machine, address, size):
+    """Bytes of the machine's memory, as the bus has them."""
+    return machine.memory.address_space_memory.read(address, size)
+
+
 class MachineMaker:
     """Call it with a kernel's code (after the Multiboot header) and fields of a MachineConfig."""
 
@@ -48,6 +57,15 @@ class MachineMaker:
             config["kernel"] = str(path)
         machine = Machine(MachineConfig(ram_size=ram_size, **config))
         self.made.append(machine)
+        rt = machine.clocks.rt
+        rt.timer(functools.partial(machine.request_exit, HANGS)).mod_ns(rt.get_ns() + LIMIT * 10 ** 9)
+        return machine
+
+    def at_reset(self, image, **config):
+        """A machine whose kernel is that file, before its first instruction."""
+        machine = self(image=image, **config)
+        with machine.main_loop.lock:
+            machine.system_reset()
         return machine
 
     def close(self):

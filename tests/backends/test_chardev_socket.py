@@ -108,7 +108,7 @@ def test_a_server_that_waits_begins_with_its_peer(path, capsys):
     listen = socket.socket.listen
 
     def peer_thread():
-        listening.wait(20)
+        listening.wait(60)
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(path)
         sock.sendall(b"x")

@@ -8,7 +8,7 @@ from qemu_py.backends.aio import AIOThreads
 from qemu_py.system.clocks import init_clocks
 from qemu_py.system.main_loop import MainLoop
 
-PATIENCE = 30                           # seconds before a test gives up
+PATIENCE = 120                          # seconds before a test gives up
 
 
 @pytest.fixture

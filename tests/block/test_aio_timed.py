@@ -6,18 +6,12 @@ import pytest
 
 from qemu_py.backends.aio_timed import LATENCY_NS, TimedAIO
 from qemu_py.system.clocks import VMClock
-
-
-class Now:
-    ns = 0
-
-    def __call__(self):
-        return self.ns
+from tests.loops import FakeTime
 
 
 @pytest.fixture
 def now():
-    return Now()
+    return FakeTime()
 
 
 @pytest.fixture
@@ -37,7 +31,7 @@ def aio(clock):
 def test_a_request_that_is_done_at_once_completes_at_its_time(aio, clock, now):
     done, results = threading.Event(), []
     aio.submit(done.set, results.append)
-    assert done.wait(30)
+    assert done.wait(60)
     now.ns = LATENCY_NS - 1
     clock.run_timers()
     assert results == []
@@ -50,7 +44,7 @@ def test_the_machine_waits_for_one_that_is_late(aio, clock, now):
     gate, results = threading.Event(), []
 
     def work():
-        assert gate.wait(30)
+        assert gate.wait(60)
         raise OSError(errno.EIO, "late, and wrong")
     aio.submit(work, results.append)
     now.ns = LATENCY_NS
@@ -63,7 +57,7 @@ def test_the_machine_waits_for_one_that_is_late(aio, clock, now):
 
 def test_the_order_is_that_of_submission(aio, clock, now):
     first, order = threading.Event(), []
-    aio.submit(lambda: first.wait(30), lambda error: order.append(1))
+    aio.submit(lambda: first.wait(60), lambda error: order.append(1))
     now.ns = 10
     aio.submit(first.set, lambda error: order.append(2))        # done first
     now.ns = LATENCY_NS + 10
@@ -116,7 +110,7 @@ def test_what_is_cancelled_does_not_complete(aio, clock, now):
 def test_a_guest_that_polls_does_not_hurry_it(aio):
     done, results = threading.Event(), []
     aio.submit(done.set, results.append)
-    assert done.wait(30)
+    assert done.wait(60)
     aio.wait_briefly(0.001)
     assert results == [] and aio.in_flight == 1
 

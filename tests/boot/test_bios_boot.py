@@ -2,7 +2,7 @@
 import pytest
 
 from qemu_py.machine.drives import simple_drive
-from tests.boot.bios_guest import BIOS, END, LIMIT, START, Console
+from tests.boot.bios_guest import BIOS, END, START, Console
 from tests.guest import asm
 from tests.machines import EXIT, Capture
 
@@ -36,7 +36,6 @@ def boot(request, make_machine, tmp_path):
         machine = boot.machine = make_machine(**({"machine": request.param, "bios": BIOS, "devices": EXIT, "debugcons": [console],
                                                   "ram_size": 64 << 20, "drives": drives} | config))
         rt = machine.clocks.rt
-        rt.timer(lambda: machine.request_exit(99)).mod_ns(rt.get_ns() + LIMIT * 1000 * MS)
         pending = list(keys)
 
         def look():

@@ -4,7 +4,7 @@ import struct
 import pytest
 
 from qemu_py.machine.drives import simple_drive
-from tests.boot.bios_guest import BIOS, END, LIMIT, START, Console, numbered
+from tests.boot.bios_guest import BIOS, END, START, Console, numbered
 from tests.guest import asm
 from tests.machines import EXIT
 
@@ -48,7 +48,6 @@ def run(request, make_machine, tmp_path):
         machine = run.machine = make_machine(machine=request.param, bios=BIOS, devices=EXIT, debugcons=[console], ram_size=64 << 20,
                                              drives=[simple_drive("-cdrom", str(path), "ide", 2, "cdrom"), *drives],
                                              **({"boot_order": "d"} | config))
-        machine.clocks.rt.timer(lambda: machine.request_exit(99)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)
         status = machine.run()
         assert status == 3, (status, bytes(console.data), machine.vga.screen_text())
         return console.data.decode("latin1")

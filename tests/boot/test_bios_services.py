@@ -186,12 +186,11 @@ def off(make_machine, tmp_path):
     """A boot sector that is to switch the machine off: the exit status."""
     def off(code, connect=None, far=b""):
         from qemu_py.machine.drives import simple_drive
-        from tests.boot.bios_guest import BIOS, END, LIMIT, START, numbered
+        from tests.boot.bios_guest import BIOS, END, START, numbered
         from tests.machines import EXIT
         path = tmp_path / "disk.img"
         path.write_bytes(numbered(1 << 20, asm(START + code + END, 0x7C00, 16)))
         machine = make_machine(machine="pc", bios=BIOS, devices=EXIT, ram_size=64 << 20, drives=[simple_drive("-hda", str(path), "ide", 0)])
-        machine.clocks.rt.timer(lambda: machine.request_exit(99)).mod_ns(machine.clocks.rt.get_ns() + LIMIT * 10 ** 9)
         if connect is not None:
             machine.memory.address_space_memory.write(CODE_32, connect)
             machine.memory.address_space_memory.write(0x8000, far)

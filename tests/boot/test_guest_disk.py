@@ -13,7 +13,6 @@ from tests.boot.screens import keys, need_seabios
 from tests.machines import Capture
 
 DISK = os.environ.get("QEMU_PY_GUEST_DISK")
-LIMIT = 1200                            # seconds: a bound against a hang
 MS = 1_000_000
 PARTITION = 1 << 20
 KEYS = {" ": "spc", "\n": "ret", ">": "shift-dot", "/": "slash", "-": "minus", ".": "dot", ";": "semicolon"}
@@ -80,7 +79,6 @@ def test_debian_logs_in_writes_files_and_powers_off(make_machine, disk, bios):
              ("serial", "guest login:", line("root")), ("serial", "Password:", line("secret")),
              ("serial", "root@guest:~#", line("dmesg > serial.txt; sync; echo wr''itten")), ("serial", "written", line("systemctl poweroff"))]
     rt, at = machine.clocks.rt, 0
-    end = rt.get_ns() + LIMIT * 1000 * MS
 
     def look():
         nonlocal at
@@ -98,8 +96,6 @@ def test_debian_logs_in_writes_files_and_powers_off(make_machine, disk, bios):
             if action is not None:
                 action(machine)
         serial.accept_input()
-        if rt.get_ns() > end:
-            machine.request_exit(9)
         timer.mod_ns(rt.get_ns() + 100 * MS)
     timer = rt.timer(look)
     timer.mod_ns(0)

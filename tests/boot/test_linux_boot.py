@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.boot.screens import need_seabios
+from tests.machines import LIMIT
 
 IMAGES = Path("/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386")
 PROMPT = b"\n~ # "
-LIMIT = 600                             # seconds
 APPEND = "console=ttyS0 rdinit=/bin/sh"
 
 pytestmark = pytest.mark.skipif(not (IMAGES / "linux").exists(),

@@ -15,8 +15,8 @@ import time
 import pytest
 
 from tests.boot.disk_guest import SBIN, Missing, command, e2fsck, make_cd, make_disk, make_initramfs, partition, read_file
+from tests.machines import LIMIT
 
-LIMIT = 1800                            # seconds: a bound against a hang
 FULL = os.environ.get("QEMU_PY_FULL_DISKS") == "1"
 BLOCK = 3_000_000                       # bytes of the CD's file; 67 of them are 201 MB
 COPIES = {"dma": 67 if FULL else 40, "pio": 67 if FULL else 20, "isapc": 67 if FULL else 8}

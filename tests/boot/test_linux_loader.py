@@ -7,7 +7,7 @@ from qemu_py.machine.linux_boot import LinuxImage, is_linux, video_mode
 from qemu_py.util.errors import UserError
 from tests.boot.kernels import debug_exit, elf, say
 from tests.boot.screens import need_seabios
-from tests.machines import EXIT, Capture
+from tests.machines import EXIT, Capture, read
 
 SETUP_SECTS, SYSSIZE, VID_MODE, VERSION, LOADER, LOADFLAGS = 0x1F1, 0x1F4, 0x1FA, 0x206, 0x210, 0x211
 CODE32_START, INITRD, INITRD_SIZE, HEAP_END_PTR, CMD_LINE = 0x214, 0x218, 0x21C, 0x224, 0x228
@@ -89,16 +89,7 @@ def test_a_bad_video_mode_is_one_clear_line(text):
 # ---------------------------------------------------------------- without a BIOS
 @pytest.fixture
 def boot(make_machine):
-    def boot(image=None, ram_size=RAM, **config):
-        machine = make_machine(image=bzimage() if image is None else image, ram_size=ram_size, **config)
-        with machine.main_loop.lock:
-            machine.system_reset()
-        return machine
-    return boot
-
-
-def read(machine, address, size):
-    return machine.memory.address_space_memory.read(address, size)
+    return lambda image=None, ram_size=RAM, **config: make_machine.at_reset(bzimage() if image is None else image, ram_size=ram_size, **config)
 
 
 def dword(machine, address):

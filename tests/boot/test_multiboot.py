@@ -6,7 +6,7 @@ import pytest
 from qemu_py.machine.multiboot import find_header, parse_kernel, parse_modules
 from qemu_py.util.errors import UserError
 from tests.boot.kernels import MAGIC, debug_exit, elf, header, kludge, say
-from tests.machines import EXIT, Capture
+from tests.machines import EXIT, Capture, read
 
 BOOT_MAGIC = 0x2BADB002
 HLT = b"\xfa\xf4"
@@ -90,16 +90,7 @@ def test_modules_are_a_comma_list_of_files_with_arguments():
 # ---------------------------------------------------------------- a machine before its first instruction
 @pytest.fixture
 def boot(make_machine):
-    def boot(image, ram=16 << 20, **config):
-        machine = make_machine(image=image, ram_size=ram, **config)
-        with machine.main_loop.lock:
-            machine.system_reset()
-        return machine
-    return boot
-
-
-def read(machine, address, size):
-    return machine.memory.address_space_memory.read(address, size)
+    return make_machine.at_reset
 
 
 def dwords(machine, address, count):

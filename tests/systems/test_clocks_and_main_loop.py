@@ -7,20 +7,13 @@ import pytest
 
 from qemu_py.system.clocks import HostClock, QEMUClock, VMClock, init_clocks
 from qemu_py.system.main_loop import MainLoop
-
-
-class Source:
-    def __init__(self):
-        self.ns = 1000
-
-    def __call__(self):
-        return self.ns
+from tests.loops import FakeTime
 
 
 # ---------------------------------------------------------------- row 34
 def test_stop_freezes_vm_time_only():
     clocks = init_clocks()
-    source = Source()
+    source = FakeTime(1000)
     vm = VMClock(source)
     assert vm.get_ns() == 0
     source.ns += 50
@@ -39,7 +32,7 @@ def test_stop_freezes_vm_time_only():
 
 
 def test_a_stopped_clock_runs_no_timers():
-    source = Source()
+    source = FakeTime(1000)
     vm = VMClock(source)
     fired = []
     vm.timer(lambda: fired.append(1)).mod_ns(10)
@@ -53,7 +46,7 @@ def test_a_stopped_clock_runs_no_timers():
 
 
 def test_a_host_clock_set_back_notifies():
-    source = Source()
+    source = FakeTime(1000)
     host = HostClock(source)
     heard = []
     host.reset_notifiers.append(heard.append)
@@ -67,7 +60,7 @@ def test_a_host_clock_set_back_notifies():
 
 # ---------------------------------------------------------------- row 47
 def test_timers_run_in_the_order_of_their_deadlines():
-    source = Source()
+    source = FakeTime(1000)
     clock = QEMUClock("test", source)
     order = []
     for name, deadline in (("c", 1300), ("a", 1100), ("b", 1200), ("b2", 1200), ("later", 5000)):
@@ -80,7 +73,7 @@ def test_timers_run_in_the_order_of_their_deadlines():
 
 
 def test_a_timer_moves_and_is_cancelled():
-    source = Source()
+    source = FakeTime(1000)
     clock = QEMUClock("test", source)
     fired = []
     timer = clock.timer(lambda: fired.append(source.ns))
@@ -97,7 +90,7 @@ def test_a_timer_moves_and_is_cancelled():
 
 
 def test_a_timer_may_arm_itself_again():
-    source = Source()
+    source = FakeTime(1000)
     clock = QEMUClock("test", source)
     fired = []
 

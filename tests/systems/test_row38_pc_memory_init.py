@@ -121,7 +121,6 @@ def test_smm_sees_its_ram_behind_the_video_window(make_machine):
     from tests.guest import asm
     from tests.machines import EXIT
     machine = make_machine(outb(0xB2, 0) + outb(0xB2, 0) + b"\xeb\xfe", machine="pc", devices=EXIT)
-    machine.clocks.rt.timer(lambda: machine.request_exit(9)).mod_ns(machine.clocks.rt.get_ns() + 20_000_000_000)
 
     def arm():
         def config(address, value, size):

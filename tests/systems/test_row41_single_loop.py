@@ -32,7 +32,7 @@ def after(machine, ns, callback):
 def alarm():
     rung = threading.Semaphore(0)
     alarm = HostAlarm(rung.release)
-    alarm.rung = lambda: rung.acquire(timeout=20)
+    alarm.rung = lambda: rung.acquire(timeout=120)
     alarm.silent = lambda: not rung.acquire(blocking=False)
     alarm.start()
     yield alarm

@@ -93,11 +93,8 @@ def test_seabios_counts_the_processors(make_machine):
     def look():
         if b"Found 4 cpu(s) max supported 4 cpu(s)" in log.data:
             machine.request_exit(7)
-        elif clock.get_ns() > limit:
-            machine.request_exit(9)
         else:
             timer.mod_ns(clock.get_ns() + 50_000_000)
-    limit = clock.get_ns() + 120 * 10 ** 9
     timer = clock.timer(look)
     look()
     assert machine.run() == 7, log.data.decode("latin1")

@@ -11,6 +11,7 @@ from qemu_py.util import log
 from qemu_py.util.errors import UserError
 from tests.boot.kernels import debug_exit, say
 from tests.guest import asm
+from tests.loops import FakeTime
 from tests.machines import EXIT, Capture
 from tests.systems.test_row41_single_loop import timer_guest
 
@@ -32,13 +33,6 @@ class CountingCPU:
         self.ticks += ticks
 
 
-class Real:
-    ns = 0
-
-    def __call__(self):
-        return self.ns
-
-
 @pytest.fixture
 def cpu():
     return CountingCPU()
@@ -46,7 +40,7 @@ def cpu():
 
 @pytest.fixture
 def real():
-    return Real()
+    return FakeTime()
 
 
 def counted(cpu, real=None, **options):

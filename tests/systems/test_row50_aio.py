@@ -9,7 +9,7 @@ from tests.machines import EXIT
 
 COUNTER, TARGET = 0x200000, 0x210000
 ENOUGH = 1000                           # turns of the guest's loop while it waits
-PATIENCE = 60                           # seconds before a test gives up
+PATIENCE = 300                          # seconds before a test gives up
 ATA_READ, ATA_WRITE, ATA_FLUSH = 0x20, 0x30, 0xE7
 
 
