@@ -72,3 +72,21 @@ def test_state_is_there_when_the_loop_calls_what_is_no_host_code():
     code = bytes.fromhex("b901000000" "d9e8" "0f58ca" "51" "0fa2" "59" "dd1e" "49" "75f1" "0fae07")
     end = CODE + len(code)
     assert run(code, 0, end)[:3] == run(code, None, end)[:3]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_conversion_with_operands_around_a_page_boundary_ends_alike(seed):
+    # again: fld1; fldcw [esi]; fistp qword [edi]; fldcw [ebx]; fnstcw [esi + 20h]; loop again; fxsave [DATA]
+    rng = random.Random(seed)
+    at = [0x6000 - rng.randrange(10) for _ in range(3)]
+    code = bytes.fromhex("d9e8" "d92e" "df3f" "d92b" "d97e20" "e2f3" "0fae0500800000")
+    end, states = CODE + len(code), []
+    for tier in (None, 0):
+        cpu = CPU("qemu32", ram=RAM, tier=tier)
+        cpu.cr4 = 0x600
+        cpu.write(CODE, code)
+        cpu.write(at[2], bytes.fromhex("7f03"))
+        cpu.write(at[0], bytes.fromhex(rng.choice(("7f0f", "7f0f", "7f07", "3f0f", "7f03"))))
+        cpu.eip, cpu.ecx, (cpu.esi, cpu.edi, cpu.ebx) = CODE, 5, at
+        states.append((cpu.run(until=end, steps=100).reason, cpu.eip, cpu.read(0, RAM)))
+    assert states[0] == states[1]

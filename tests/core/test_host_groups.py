@@ -10,11 +10,14 @@ CODE, RAM = 0x1000, 1 << 20
 TURN = ("mov eax, [ebx + 4]; add eax, ecx; mov [ebx + 12], eax; add [ebx + 8], eax; movzx edx, word ptr [ebx + 14]; "
         "push eax; push edx; sub esp, 8; mov [esp + 4], eax; mov esi, [esp + 8]; xor [esp], esi; add esi, [esp + 12]; "
         "add esp, 8; pop edi; pop ebp; mov [ebx], edi")
+FLOATS = ("fld dword ptr [ebx + 4]; fadd qword ptr [ebx + 8]; fstp qword ptr [ebx + 8]; fnstcw [ebx]; movups xmm0, [ebx + 16]; "
+          "paddd xmm1, xmm0; movups [ebx + 32], xmm1; movss [ebx + 20], xmm1; movd xmm2, ebx; movd ebx, xmm2; fild dword ptr [ebx + 4]; fistp word ptr [ebx + 2]; "
+          "fld1; fcompp; fnstsw ax; mov [ebx + 48], ax")
 REGISTERS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags")
 
 
-def run(tier, ebx, esp, prepare=lambda cpu: None):
-    code = asm(f"again: {TURN}; dec ecx; jnz again; hlt", CODE)
+def run(tier, ebx, esp, prepare=lambda cpu: None, turn=TURN):
+    code = asm(f"again: {turn}; dec ecx; jnz again; hlt", CODE)
     cpu = CPU("qemu32", ram=RAM, tier=tier)
     cpu.write(CODE, code)
     cpu.write(0x8000, bytes(range(256)) * 64)
@@ -29,6 +32,13 @@ def run(tier, ebx, esp, prepare=lambda cpu: None):
 @pytest.mark.parametrize("esp", (0xB000, 0xB010, 0xB004, 0xB007))
 def test_in_a_page_and_across_two(ebx, esp):
     assert run(None, ebx, esp) == run(3, ebx, esp)
+
+
+@pytest.mark.parametrize("ebx", (0x9000, 0x8FF0, 0x8FDC, 0x8FF1, 0x8FFF))
+def test_floating_point_in_a_page_and_across_two(ebx):
+    def vectors(cpu):
+        cpu.cr4 = 0x600
+    assert run(None, ebx, 0xB000, vectors, FLOATS) == run(3, ebx, 0xB000, vectors, FLOATS)
 
 
 @pytest.mark.parametrize("ebx", (0x9FF4, 0x9000))

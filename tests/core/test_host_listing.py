@@ -26,6 +26,8 @@ CASES = {
     "carry_beside": "cmp eax, ebx; rol ecx, 3; setz dl; hlt",
     "called": "cpuid; rdtsc; hlt",
     "indirect": "jmp eax",
+    "truncation": "fldcw [esp + 4]; fistp dword ptr [esp]; fldcw [esp + 6]; hlt",
+    "truncation_apart": "fldcw [esi]; fistp qword ptr [edi]; fldcw [ebx]; hlt",
     "sse": "addps xmm0, xmm1; movaps [esi], xmm0; hlt",
 }
 

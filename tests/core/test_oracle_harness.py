@@ -146,5 +146,6 @@ def test_what_amd_does_otherwise_is_ignored_where_it_is_explained_and_only_there
     assert list(ignored["trap"]) == [False, True, False, True]
     assert list(ignored["eip"]) == [True, False, False, True]
     assert list(by_rule["4 GiB"]) == [False, True, False, False] and list(by_rule["x87 stores"]) == [False] * 3 + [True]
+    assert not by_rule["LOCK MOV CR0"].any()
     engine["fx"][3, 2] = 0                                      # nothing pending: then the fault is missing
     assert not amd.explained(names, silicon, engine)[0]["trap"][3]

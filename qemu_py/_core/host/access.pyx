@@ -53,6 +53,14 @@ cdef inline bint in_group(Gen *g, int size, bint write) noexcept nogil:
             and (p.write or not write))
 
 
+cdef bint access_checked(Gen *g, IROp *op, int size, bint write) noexcept nogil:
+    if op.b >= 64 or op.c != <uint16_t> off(&E.zero) or op.d & EA_A16:
+        return False
+    g.base = host_reg(op.b >> 3)
+    g.disp = op.disp
+    return in_group(g, size, write)
+
+
 cdef void gen_check(Gen *g, int size, bint write) noexcept nogil:
     """The site's page, or out of line."""
     cdef Asm *a = &g.a

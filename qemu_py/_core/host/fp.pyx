@@ -11,7 +11,7 @@ from qemu_py._core.host.access cimport access_flat, mem
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.flagstate cimport save_host_flags, touch
 from qemu_py._core.host.gen cimport *
-from qemu_py._core.host.x87 cimport gen_x87
+from qemu_py._core.host.x87 cimport COLD_CONTROL, emit_cold_control, gen_truncation, gen_x87, is_truncation
 from qemu_py._core.ir.table cimport *
 
 cdef CPUX86State *E = NULL
@@ -47,8 +47,11 @@ cdef void need(Gen *g, uint32_t bits) noexcept nogil:
         g.fp.known |= FP_LIVE_XMM
 
 cdef void emit_cold_fp(Gen *g, Cold *c) noexcept nogil:
-    """Nonzero kinds of 16 and more; falls through to the bail."""
+    """Kinds of 16 and more; falls through to the bail."""
     cdef Asm *a = &g.a
+    if c.kind == COLD_CONTROL:
+        emit_cold_control(a, c)
+        return
     call_to(a, g.h.load_x87 if c.kind == COLD_X87 else g.h.load_xmm)
     if c.kind == COLD_XMM:
         jmp_to(a, c.hot)
@@ -235,8 +238,13 @@ cdef int gen_sse_move(Gen *g, IROp *op, FPTemplate *t, int x, int y) noexcept no
 
 
 cdef int gen_fp(Gen *g, IROp *op, FPTemplate *t) noexcept nogil:
+    cdef FPTemplate *three[3]
     if t.form >= F_x87:
         if t.form != F_x87_wait:        # what is live has nothing pending
             need(g, FP_LIVE_X87)
+        if g.k + 2 < g.tb.nops:
+            three[0], three[1], three[2] = t, fp_template(op[1].opc), fp_template(op[2].opc)
+            if is_truncation(op, three):
+                return gen_truncation(g, op, three)
         return gen_x87(g, op, t)
     return gen_sse(g, op, t)

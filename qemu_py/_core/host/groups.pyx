@@ -16,12 +16,14 @@ from qemu_py._core.host.gen cimport *
 from qemu_py._core.ir.interp cimport EA_A16
 from qemu_py._core.ir.table cimport OPP_EA, OPP_END, OPP_LEAVES
 
+include "../gen/host_fp_forms.pxi"
 include "../gen/host_template_ids.pxi"
 
 cdef CPUX86State *E = NULL
 
 cdef enum:
-    R_ESP = 4                   # numbers of guest registers
+    R_EAX = 0                   # numbers of guest registers
+    R_ESP = 4
     R_EBP = 5
     X_TEST = 8                  # HostTemplate.arg beside X_ADD .. X_CMP
     MAX_SPAN = 1024
@@ -56,6 +58,10 @@ cdef inline bint only_reads_a(int id) noexcept nogil:
                   T_shift_mi, T_nop, T_cli0, T_direction, T_icount_head, T_profile_head)
 
 
+cdef inline bint writes_memory(FPTemplate *t) noexcept nogil:
+    return t.form in (F_st16, F_st8, F_st4, F_x87_stw) or t.form == F_x87_m and t.arg
+
+
 cdef void effect_of(IROp *op, HostTemplate *t, int guest, Effect *e) noexcept nogil:
     """Of an op that has a template, on a guest register. Rather too much than too little."""
     cdef int id = t.id
@@ -78,6 +84,10 @@ cdef void effect_of(IROp *op, HostTemplate *t, int guest, Effect *e) noexcept no
         if guest == 0 or guest == 2:
             e.kind = WRITES
             return
+    if id == 0 and fp_template(op.opc).form >= F_x87:   # operand a is no register
+        if fp_template(op.opc).form == F_x87_stsw_ax and guest == R_EAX:
+            e.kind = WRITES
+        return
     if id and only_reads_a(id):
         return
     if is_reg(op.a, guest):
@@ -93,7 +103,7 @@ cdef void effect_of(IROp *op, HostTemplate *t, int guest, Effect *e) noexcept no
             e.kind = WRITES
         if e.kind == MOVES and not -MAX_SPAN <= e.delta <= MAX_SPAN:
             e.kind = WRITES
-    elif (id == T_xchg_rr or id == 0) and is_reg(op.b, guest):
+    elif id == T_xchg_rr and is_reg(op.b, guest):
         e.kind = WRITES
 
 
@@ -120,7 +130,7 @@ cdef void operand_of(Gen *g, IROp *op, HostTemplate *t, Operand *m) noexcept nog
     m.disp = op.disp
     if id == 0:
         m.size = fp_template(op.opc).size
-        m.write = 0                     # gen_check knows better
+        m.write = writes_memory(fp_template(op.opc))
     elif id == T_lea:
         return
     else:

@@ -9,9 +9,10 @@ import argparse
 import os
 import sys
 import time
+from functools import partial
 
 from tests.core.oracle import host
-from tests.core.oracle.campaign import FAMILIES, Outcome, Runner, run_campaign
+from tests.core.oracle.campaign import BLOCKS, FAMILIES, Outcome, Runner, engine_batch, run_campaign
 from tests.core.oracle.compare import TRAPS
 
 
@@ -22,6 +23,7 @@ def main():
     parser.add_argument("--family", default=",".join(FAMILIES), help="comma list of " + ", ".join(FAMILIES))
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--reports", type=int, default=1, help="reports printed for each row of the opcode table")
+    parser.add_argument("--unchained", action="store_true", help="each block of the engine goes back to the loop around them all")
     parser.add_argument("--batch", type=int, help="only this batch, in this process")
     parser.add_argument("--only", help="only this mnemonic (with --batch)")
     args = parser.parse_args()
@@ -30,15 +32,15 @@ def main():
         sys.exit(missing)
     families = args.family.split(",")
     for family in families:
-        if family not in FAMILIES:
+        if family not in FAMILIES and family not in BLOCKS:
             parser.error(f"unknown family {family!r}")
     started = time.perf_counter()
     if args.batch is not None:
-        runner = Runner()
+        runner = Runner(partial(engine_batch, chain=not args.unchained))
         only = (lambda form: form.mnemonic == args.only) if args.only else None
         outcomes = {f: runner.run(f, args.seed, args.batch, only=only, reports=args.reports) for f in families}
     else:
-        outcomes = run_campaign(families, args.count, args.seed, args.processes, _progress(args.count, started))
+        outcomes = run_campaign(families, args.count, args.seed, args.processes, _progress(args.count, started), not args.unchained)
         print(file=sys.stderr)
     bad = summary(outcomes, time.perf_counter() - started, args)
     return 1 if bad else 0

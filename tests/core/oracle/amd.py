@@ -52,6 +52,10 @@ def prefetch(mnemonics, host, engine):
     return (mnemonics == "nop") & named & (host["trapno"] == UD) & (engine["trapno"] == NONE)
 
 
+def alternative_cr8(mnemonics, host, engine):
+    return np.isin(mnemonics, ("mov_rc", "mov_cr")) & (host["code"][:, :-1] == 0xF0).any(1) & (host["trapno"] == GP) & (engine["trapno"] == UD)
+
+
 def compare_order(mnemonics, host, engine):
     return (mnemonics == "cmps") & np.isin(host["trapno"], FAULTS_OF_ACCESSES) & np.isin(engine["trapno"], FAULTS_OF_ACCESSES)
 
@@ -81,6 +85,7 @@ RULES = (
     Rule("MOVUPS", "an unaligned operand of MOVUPS, MOVUPD, MOVDQU, LDDQU with the alignment check on: may or may not be #AC "
          "(SDM vol. 2, MOVUPS); it is on AMD", EVERYTHING, unaligned),
     Rule("0F 0D", "PREFETCH and PREFETCHW of a register: a NOP on Intel, #UD where they came from (APM vol. 3, PREFETCH)", EVERYTHING, prefetch),
+    Rule("LOCK MOV CR0", "is MOV of CR8 (APM vol. 3, MOV CRn; CPUID 80000001h ECX bit 4), which is privileged; #UD on Intel", EVERYTHING, alternative_cr8),
     Rule("CMPS", "both operands fault: which comes first is not architectural (SDM vol. 3, table 6-2); [ESI] on AMD",
          ("trap", "error", "cr2"), compare_order),
     Rule("REP SCAS, CMPS", "flags while a repeated compare is unfinished, by a fault or a single step: restored to those before the instruction "

@@ -7,6 +7,7 @@ import multiprocessing
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from tests.core.oracle import compare
 from tests.core.oracle.blocks import BlockGenerator
 from tests.core.oracle.generate import Generator
 from tests.core.oracle.host import RUN_JUMP, RUN_STEP, STATUS_DIED, STATUS_LOST, HostCPU
+from tests.core.oracle.truncation import TruncationGenerator
 
 BATCH = 16384
 FAMILIES = ("int", "fpu", "sse", "block")
+BLOCKS = {"block": BlockGenerator, "truncation": TruncationGenerator}       # several instructions a test
 
 
 @dataclass
@@ -50,10 +53,10 @@ class Outcome:
 ENGINE_MODEL = "qemu32,+ssse3"
 
 
-def engine_batch(records, block):
-    """The engine under test: a bare CPU's batch()."""
+def engine_batch(records, block, **how):
+    """The engine under test: a bare CPU's batch(), with its tier and chain."""
     import qemu_py
-    qemu_py.CPU.batch(records, block=block, model=ENGINE_MODEL)
+    qemu_py.CPU.batch(records, block=block, model=ENGINE_MODEL, **how)
 
 
 class Runner:
@@ -68,8 +71,7 @@ class Runner:
 
     def run(self, family, seed, number, count=None, only=None, reports=3):
         if family not in self.generators:
-            self.generators[family] = (BlockGenerator(self.features) if family == "block"
-                                       else Generator(family, self.features))
+            self.generators[family] = BLOCKS[family](self.features) if family in BLOCKS else Generator(family, self.features)
         b = self.generators[family].batch(seed, number, count or self.size, only)
         n = len(b.records)
         step = int((b.how == RUN_STEP).sum())
@@ -79,7 +81,7 @@ class Runner:
         died = self.host.run(0, step, RUN_STEP) + self.host.run(step, n - step, RUN_JUMP)
         t1 = time.perf_counter()
         got = b.records.copy()
-        self.engine(got, family == "block")
+        self.engine(got, family in BLOCKS)
         t2 = time.perf_counter()
         found = compare.differences(b, host, got)
         bad = compare.any_difference(found)
@@ -103,20 +105,20 @@ _runner = None
 
 def _work(job):
     global _runner
-    family, seed, number, count = job
+    family, seed, number, count, chain = job
     if _runner is None:
-        _runner = Runner()
+        _runner = Runner(partial(engine_batch, chain=chain))
     return family, _runner.run(family, seed, number, count)
 
 
-def run_campaign(families, count, seed, processes, progress=None):
+def run_campaign(families, count, seed, processes, progress=None, chain=True):
     """{family: Outcome}; `count` tests are split over the families."""
     jobs = []
     share = count // len(families)
     for family in families:
         number, left = 0, share
         while left > 0:
-            jobs.append((family, seed, number, min(BATCH, left)))
+            jobs.append((family, seed, number, min(BATCH, left), chain))
             left -= BATCH
             number += 1
     jobs.sort(key=lambda job: job[2])
