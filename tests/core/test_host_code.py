@@ -102,3 +102,16 @@ def test_an_access_that_ends_on_a_site_s_page_and_begins_before_it_is_no_hit():
         cpu.run(until=CODE + len(code))
         return cpu.ebx, cpu.read(first, 0x2000), cpu.read(elsewhere, 0x1000)
     assert ends(0) == ends(None)
+
+
+@pytest.mark.parametrize("code", ("664e" "ad", "664f" "aa", "6601fe" "a4"))          # dec si, lodsd; dec di, stosb; add si, di, movsb
+def test_a_string_instruction_moves_on_by_its_size_when_flags_depend_on_the_old_index(code):
+    found = []
+    for tier in (None, 0):
+        cpu = CPU("qemu32", ram=RAM, tier=tier)
+        cpu.write(CODE, bytes.fromhex(code) + b"\xF4")
+        cpu.eip, cpu.esi, cpu.edi = CODE, 0x5000, 0x4000
+        cpu.run(until=CODE + len(code) // 2)
+        assert cpu.counters()["host_count"] == (tier is not None)
+        found.append((cpu.eip, cpu.esi, cpu.edi, cpu.eflags))
+    assert found[0] == found[1]

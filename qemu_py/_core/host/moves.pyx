@@ -268,7 +268,6 @@ cdef void string_operand(Gen *g, IROp *op, bint flat, int reg, int seg, int size
 
 cdef void advance(Gen *g, bint a16, int reg, int scale) noexcept nogil:
     """R9: 1 or -1."""
-    touch(g, reg)
     if a16:
         rmx(&g.a, 4, 0x8D, R8, reg, R9, scale, 0)
         mov_rr(&g.a, 2, reg, R8)
@@ -293,6 +292,8 @@ cdef int t_string(Gen *g, IROp *op, HostTemplate *t, bint flat) noexcept nogil:
     if t.arg != STRING_LODS:
         string_operand(g, op, flat, RDI, R_ES, size, True)
         mem(g, size, 0x89 if size != 1 else 0x88, R12 if t.arg == STRING_MOVS else RAX)
+    touch(g, RSI)
+    touch(g, RDI)
     rm(a, 8, 0x63, R9, R14, off(&E.df))
     if t.arg != STRING_STOS:
         advance(g, a16, RSI, log2_of(size))
