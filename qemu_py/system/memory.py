@@ -82,6 +82,7 @@ class AddressSpace:
         self.current_map = FlatView()
         self.listeners: list[MemoryListener] = []
         self.topology_updates = 0
+        self._ioeventfds: dict[tuple, tuple] = {}       # what the listeners were told of
         root.memory = memory
 
     # ---- topology
@@ -135,7 +136,7 @@ class AddressSpace:
                 if fr.offset_in_region <= e.addr < fr.offset_in_region + fr.size:
                     now[fr.addr + e.addr - fr.offset_in_region, e[1:], id(fr.mr)] = (
                         MemoryRegionSection.of(fr, self), e)
-        before, self._ioeventfds = getattr(self, "_ioeventfds", {}), now
+        before, self._ioeventfds = self._ioeventfds, now
         for key in before.keys() - now.keys():
             self._call("eventfd_del", *before[key], reverse=True)
         for key in now.keys() - before.keys():

@@ -14,21 +14,17 @@ _hinted = False
 
 def disassemble(pc: int, code: bytes, bits: int = 32) -> str:
     """Lines "address:  bytes  text" for `code` at `pc`; `bits` is the code size, 16 or 32."""
-    try:
-        import capstone
-    except ImportError:
-        return _bytes_only(pc, code)
-    mode = capstone.CS_MODE_32 if bits == 32 else capstone.CS_MODE_16
-    md = capstone.Cs(capstone.CS_ARCH_X86, mode)
-    md.syntax = capstone.CS_OPT_SYNTAX_ATT
-    lines = []
-    at = 0
-    while at < len(code):
-        address, size, mnemonic, operands = next(
-            md.disasm_lite(code[at:], pc + at, 1), (pc + at, 1, ".byte", f"{code[at]:#04x}"))
-        lines.append(f"{address:#010x}:  {code[at:at + size].hex(' '):<30}  {mnemonic} {operands}".rstrip())
-        at += size
+    global _hinted
+    lines = [line(address, data, text, 10) for address, data, text in instructions(pc, code, bits)]
+    if hint() and not _hinted:
+        _hinted = True
+        lines.append(f"({hint()})")
     return "\n".join(lines) + "\n"
+
+
+def line(address: int, data: bytes, text: str, width: int = 0) -> str:
+    """An instruction; the address takes `width` characters at least."""
+    return f"{address:#0{width}x}:  {data.hex(' '):<30}  {text}".rstrip()
 
 
 def instructions(pc: int, code: bytes, bits: int = 32, starts=()) -> list[tuple[int, bytes, str]]:
@@ -88,15 +84,6 @@ def _objdump(pc: int, code: bytes, bits: int) -> list[tuple[int, bytes, str]] | 
     return [(int(address, 16), bytes.fromhex(data), " ".join(text.split())) for address, data, text in rows]
 
 
-def _bytes_only(pc: int, code: bytes) -> str:
-    global _hinted
-    lines = [f"{pc + i:#010x}:  {code[i:i + 16].hex(' ')}" for i in range(0, len(code), 16)]
-    if not _hinted:
-        _hinted = True
-        lines.append("(install capstone for a disassembly: pip install qemu_py[disas])")
-    return "\n".join(lines) + "\n"
-
-
 def trace(category: int, payload) -> None:
     """The core's tracer: blocks of guest code come as (pc, bytes, bits), host code as (pc, address, bytes), the rest as text."""
     if category == log.CPU_LOG_TB_IN_ASM:
@@ -106,7 +93,7 @@ def trace(category: int, payload) -> None:
         pc, parts = payload
         text = f"OUT: {pc:#010x} [size={'+'.join(str(len(code)) for _, code in parts)}]\n"
         for address, code in parts:
-            text += "".join(f"{at:#x}:  {data.hex(' '):<30}  {line}".rstrip() + "\n" for at, data, line in instructions(address, code, 64))
+            text += "".join(line(*row) + "\n" for row in instructions(address, code, 64))
         log.log(category, text)
     else:
         log.log(category, payload)

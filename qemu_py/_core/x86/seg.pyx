@@ -334,30 +334,28 @@ cdef enum:
     LSL_TYPES = 1 << SYS_TSS16 | 1 << SYS_LDT | 1 << SYS_TSS16_BUSY | 1 << SYS_TSS32 | 1 << SYS_TSS32_BUSY
 
 
-cdef int helper_lar(CPUX86State *env, uint32_t selector) noexcept nogil:
-    cdef uint64_t e
-    cdef int found = visible(env, selector, &e)
+cdef int told_of(CPUX86State *env, uint32_t selector, uint32_t types, uint64_t *e) noexcept nogil:
+    """May LAR or LSL tell of this descriptor? -1: fault pending."""
+    cdef int found = visible(env, selector, e)
     if found <= 0:
         return found
-    if not desc_flags(e) & DESC_S and not LAR_TYPES >> desc_type(e) & 1:
-        return 0
-    if not privileged(env, selector, e):
-        return 0
-    env.t[1] = desc_flags(e) & 0xF0FF00
-    return 1
+    return (desc_flags(e[0]) & DESC_S != 0 or types >> desc_type(e[0]) & 1) and privileged(env, selector, e[0])
+
+
+cdef int helper_lar(CPUX86State *env, uint32_t selector) noexcept nogil:
+    cdef uint64_t e
+    cdef int told = told_of(env, selector, LAR_TYPES, &e)
+    if told > 0:
+        env.t[1] = desc_flags(e) & 0xF0FF00
+    return told
 
 
 cdef int helper_lsl(CPUX86State *env, uint32_t selector) noexcept nogil:
     cdef uint64_t e
-    cdef int found = visible(env, selector, &e)
-    if found <= 0:
-        return found
-    if not desc_flags(e) & DESC_S and not LSL_TYPES >> desc_type(e) & 1:
-        return 0
-    if not privileged(env, selector, e):
-        return 0
-    env.t[1] = desc_limit(e)
-    return 1
+    cdef int told = told_of(env, selector, LSL_TYPES, &e)
+    if told > 0:
+        env.t[1] = desc_limit(e)
+    return told
 
 
 cdef int helper_verr(CPUX86State *env, uint32_t selector) noexcept nogil:
