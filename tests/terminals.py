@@ -3,6 +3,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -29,6 +30,8 @@ class OnTerminal:
                                         stderr=subprocess.PIPE, preexec_fn=self._own_terminal, env={**os.environ, **environment})
 
     def _own_terminal(self):
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)       # whoever started the tests may have had them ignored, as nohup does
         os.setsid()
         fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
 

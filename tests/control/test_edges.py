@@ -79,8 +79,7 @@ def test_ctrl_c_while_it_starts_leaves_no_traceback(module, status):
 @pytest.mark.parametrize("arguments", [[], ["-nographic"], ["-serial", "stdio"], ["-monitor", "stdio"]])
 def test_a_terminal_that_is_closed_ends_the_machine(halted, arguments):
     with OnTerminal(*halted, *arguments) as terminal:
-        while not terminal.catches(signal.SIGHUP):
-            terminal.read()
+        terminal.until(lambda: terminal.catches(signal.SIGHUP))
         os.close(terminal.slave)
         os.close(terminal.master)       # the kernel sends SIGHUP
         terminal.slave = terminal.master = None
