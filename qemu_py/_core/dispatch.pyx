@@ -434,9 +434,13 @@ cdef class PhysMap:
 
     def topology_changed(self):
         """Flush every TLB, and end the chain of TBs that may be running: it was found by the old map."""
+        cdef CPUX86State *env
         tlb_flush_all(self.d)
         if self.d.tbx != NULL and self.d.tbx.first_cpu != NULL and not self.d.tbx.first_cpu.bare:
-            request_exit(self.d)
+            env = self.d.tbx.first_cpu
+            while env != NULL:
+                env.exit_request = 1
+                env = env.next_cpu
 
     def lookup(self, uint64_t phys):
         """(kind, ram_addr or None, slot) of a page; kind: "unassigned", "ram", "rom", "io", "subpage"."""

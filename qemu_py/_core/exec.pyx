@@ -16,7 +16,10 @@ from qemu_py._core.x86.state cimport update_hflags
 
 cdef bint cpu_has_work(CPUX86State *env) noexcept nogil:
     """Is there an interrupt that ends a HLT?"""
-    return (env.interrupt_request & CPU_INTERRUPT_HARD and env.eflags & IF_MASK) or env.interrupt_request & (
+    cdef uint32_t request = env.interrupt_request
+    if env.hflags & HF_SMM:             # these wait until RSM
+        request &= ~<uint32_t> (CPU_INTERRUPT_SMI | CPU_INTERRUPT_INIT)
+    return (request & CPU_INTERRUPT_HARD and env.eflags & IF_MASK) or request & (
         CPU_INTERRUPT_NMI | CPU_INTERRUPT_SMI | CPU_INTERRUPT_INIT | CPU_INTERRUPT_SIPI | CPU_INTERRUPT_MCE)
 
 
@@ -24,7 +27,7 @@ cdef bint cpu_handle_interrupt(CPUX86State *env) noexcept nogil:
     """Take the most urgent request (SDM vol. 3, table 6-2). True: the state has changed."""
     cdef uint32_t request = env.interrupt_request
     cdef int vector
-    if request & CPU_INTERRUPT_INIT:
+    if request & CPU_INTERRUPT_INIT and not env.hflags & HF_SMM:        # blocked there (vol. 3, 34.5)
         env.interrupt_request &= ~<uint32_t> CPU_INTERRUPT_INIT
         do_cpu_init(env)
         return True

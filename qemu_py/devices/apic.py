@@ -4,9 +4,10 @@ A board gives each APIC the processor's pins (intr, nmi, smi, init: IRQ lines), 
 the vector of a start-up IPI. The 8259A's INT is led to LINT0 of every APIC; whether it reaches the
 processor says extint(). The APIC's own interrupts are taken with acknowledge().
 
+What a bus master writes to FEExxxxxh is a message, too: APICBus.message_signalled (section 10.11).
+
 Not modelled: x2APIC, TSC-deadline mode, arbitration on the APIC bus (a message arrives at once, and is
-never refused), remote read, moving the page through IA32_APIC_BASE, messages that a device writes to
-FEExxxxxh. A write to IA32_APIC_BASE that switches the APIC on or off is noticed with the next event, and
+never refused), remote read, moving the page through IA32_APIC_BASE. A write to IA32_APIC_BASE that switches the APIC on or off is noticed with the next event, and
 resets nothing. The thermal and performance entries can be written; nothing triggers them.
 """
 from dataclasses import dataclass, field
@@ -34,6 +35,9 @@ ICR_LOGICAL, ICR_ASSERT, ICR_LEVEL = 1 << 11, 1 << 14, 1 << 15
 SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL = 0, 1, 2
 ESR_SEND_ILLEGAL, ESR_RECEIVED_ILLEGAL, ESR_ILLEGAL_REGISTER = 1 << 5, 1 << 6, 1 << 7
 BROADCAST = 0xFF
+# Of a message that a bus master sends: in its address, and in its data (figures 10-24 and 10-25)
+MSI_REDIRECTION_HINT, MSI_LOGICAL = 1 << 3, 1 << 2
+MSI_ASSERT, MSI_LEVEL = 1 << 14, 1 << 15
 DFR_FLAT = 0xF
 
 TICK_NS = 10                            # a bus of 100 MHz
@@ -475,6 +479,16 @@ class APICBus:
     def message(self, destination, logical, mode, vector, level=False):
         """False: nobody takes it."""
         return self.send(self.targets(destination, logical), mode, vector, level)
+
+    def message_signalled(self, address, data):
+        """A dword that a bus master writes to FEExxxxxh (section 10.11). The redirection hint: to one of those addressed only, the
+        one with least to do. Destination mode counts without the hint as well, whatever the manual says: Linux relies on it."""
+        level, mode = bool(data & MSI_LEVEL), data >> 8 & 7
+        if mode in (3, STARTUP) or level and not data & MSI_ASSERT:
+            return
+        if address & MSI_REDIRECTION_HINT and mode == FIXED:
+            mode = LOWEST
+        self.message(address >> 12 & 0xFF, bool(address & MSI_LOGICAL), mode, data & 0xFF, level and mode in (FIXED, LOWEST))
 
     def send(self, targets, mode, vector, level=False):
         targets = [apic for apic in targets if apic.enabled() and (mode in (SMI, NMI, INIT, STARTUP, EXTINT)

@@ -2,23 +2,24 @@
 
 The main counter is derived from the clock: 100 MHz, 64 bits. All timers can be periodic. `irqs` are the
 lines of a timer's own route: inputs 16-23 of the I/O APIC; legacy[0] and legacy[1] stand for IRQ 0 and
-IRQ 8, and legacy_route is high while timers 0 and 1 go there.
+IRQ 8, and legacy_route is high while timers 0 and 1 go there. With the property `msi` an interrupt can also be
+`message(address, data)`, which goes before the other routes (FSB delivery, sections 2.3.8 and 2.3.10).
 
-Not modelled: delivery as messages (FSB). A timer whose interrupt is disabled sets no status bit.
+Not modelled: a timer whose interrupt is disabled sets no status bit.
 """
 from dataclasses import dataclass, field
 
-from qemu_py.system.device import Device, device
+from qemu_py.system.device import Device, device, on_off
 from qemu_py.system.irq import IRQ
 
 TICK_NS = 10
 CAPABILITIES = TICK_NS * 10 ** 6 << 32 | 0x8086A201     # femtoseconds; revision 1, 3 timers, 64 bits, legacy
 GCAP_ID, GEN_CONF, GINTR_STA, MAIN_CNT, TIMERS, STRIDE = 0x00, 0x10, 0x20, 0xF0, 0x100, 0x20
-CONF, COMPARATOR = 0x00, 0x08
+CONF, COMPARATOR, FSB_ROUTE = 0x00, 0x08, 0x10
 ENABLE_CNF, LEG_RT_CNF = 1 << 0, 1 << 1
 # Tn_CONF
 INT_TYPE, INT_ENB, TYPE, PER_CAP, SIZE_CAP, VAL_SET, MODE_32 = 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 8
-INT_ROUTE, ROUTE_SHIFT = 0x1F << 9, 9
+INT_ROUTE, ROUTE_SHIFT, FSB_EN, FSB_CAP = 0x1F << 9, 9, 1 << 14, 1 << 15
 WRITABLE = INT_TYPE | INT_ENB | TYPE | MODE_32 | INT_ROUTE
 ROUTES = range(16, 24)
 ROUTE_CAP = sum(1 << n for n in ROUTES) << 32
@@ -32,11 +33,13 @@ class TimerState:
     config: int = PER_CAP | SIZE_CAP | ROUTE_CAP
     comparator: int = ALL
     period: int = 0                     # what was last written to the comparator
+    fsb_route: int = 0                  # data of the message, and from bit 32 on its address
 
 
 @device("hpet", "high precision event timers")
 class HPET(Device):
     INSTEAD = "-machine hpet=off leaves it out"
+    PROPERTIES = {"msi": on_off(False, "can interrupts be messages to a processor (FSB delivery)?")}
 
     @dataclass
     class State:
@@ -52,6 +55,7 @@ class HPET(Device):
         self.irqs = {n: IRQ() for n in ROUTES}
         self.legacy = [IRQ(), IRQ()]
         self.legacy_route = IRQ()
+        self.message = lambda address, data: None
         self.passive = None             # a PassiveCounter that answers reads of the main counter
         self.alarms = [clock.timer(lambda n=n: self.expired(n), f"hpet{n}") for n in range(COUNT)]
 
@@ -109,8 +113,10 @@ class HPET(Device):
             timer.comparator = timer.comparator + (late // timer.period + 1) * timer.period & mask
         if timer.config & INT_TYPE:
             s.status |= 1 << n
-            if line is not None:
-                line.raise_()
+        if timer.config & FSB_EN:
+            self.message(timer.fsb_route >> 32, timer.fsb_route & 0xFFFFFFFF)
+        elif timer.config & INT_TYPE and line is not None:
+            line.raise_()
         elif line is not None:
             line.pulse()
         self.arm(n)
@@ -133,9 +139,11 @@ class HPET(Device):
         n, register = divmod(offset - TIMERS, STRIDE)
         if 0 <= n < COUNT:
             if register == CONF:
-                return s.timers[n].config
+                return s.timers[n].config | (FSB_CAP if self.msi else 0)
             if register == COMPARATOR:
                 return s.timers[n].comparator
+            if register == FSB_ROUTE:
+                return s.timers[n].fsb_route
         return 0
 
     def write(self, offset, value, size=4):
@@ -158,6 +166,8 @@ class HPET(Device):
             self.write_timer_config(n, new)
         elif 0 <= n < COUNT and register == COMPARATOR:
             self.write_comparator(n, new)
+        elif 0 <= n < COUNT and register == FSB_ROUTE and self.msi:
+            s.timers[n].fsb_route = new
 
     def write_config(self, value):
         s = self.s
@@ -181,12 +191,13 @@ class HPET(Device):
 
     def write_timer_config(self, n, value):
         timer = self.s.timers[n]
-        if (timer.config ^ value) & (INT_TYPE | INT_ENB | INT_ROUTE):
+        writable = WRITABLE | FSB_EN if self.msi else WRITABLE
+        if (timer.config ^ value) & (INT_TYPE | INT_ENB | INT_ROUTE | FSB_EN):
             self.clear_status(1 << n)   # a line that it held is let go
         route = (value & INT_ROUTE) >> ROUTE_SHIFT
         if route not in ROUTES:
             value &= ~INT_ROUTE         # section 2.3.8: what cannot be routed does not read back
-        timer.config = PER_CAP | SIZE_CAP | ROUTE_CAP | value & WRITABLE | (value & VAL_SET if value & TYPE else 0)
+        timer.config = PER_CAP | SIZE_CAP | ROUTE_CAP | value & writable | (value & VAL_SET if value & TYPE else 0)
         if value & MODE_32:
             timer.comparator &= 0xFFFFFFFF
             timer.period &= 0xFFFFFFFF

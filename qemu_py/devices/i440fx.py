@@ -78,7 +78,8 @@ class I440FX(PCIDevice):
     @dataclass
     class State(PCIDevice.State):
         address: int = 0                # CONFADD
-        smm: bool = False               # the CPU is in system management mode
+        smm: int = 0                    # the CPUs that are in system management mode, a bit each
+        cpu: int = 0                    # whose accesses come now
 
     def __init__(self, memory, ram, memory_space):
         super().__init__()
@@ -134,12 +135,21 @@ class I440FX(PCIDevice):
         """Is there RAM at A0000h now? Closed (D_CLS) means for data only; it is taken as open,
         since code and data share one map."""
         smram = self.s.config[SMRAM]
-        return bool(smram & SMRAM_ENABLE and (smram & SMRAM_OPEN or self.s.smm))
+        return bool(smram & SMRAM_ENABLE and (smram & SMRAM_OPEN or self.s.smm >> self.s.cpu & 1))
 
-    def set_smm(self, active):
-        """SMIACT#: the CPU enters or leaves system management mode."""
-        self.s.smm = bool(active)
+    def set_smm(self, cpu, active):
+        """SMIACT#: a CPU, whose accesses come now, enters or leaves system management mode."""
+        s = self.s
+        s.smm = s.smm & ~(1 << cpu) | active << cpu
+        s.cpu = cpu
         self.smram.set_enabled(not self.smram_visible())
+
+    def set_cpu(self, cpu):
+        """The accesses of another CPU come now."""
+        s = self.s
+        if s.smm:
+            s.cpu = cpu
+            self.smram.set_enabled(not self.smram_visible())
 
     @property
     def pci_view(self):

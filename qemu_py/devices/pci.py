@@ -17,6 +17,7 @@ enable bits are kept), special cycles. A bus behind a bridge: pci_bridge.py.
 import struct
 from dataclasses import dataclass, field
 
+from qemu_py.devices.bus_master import BusMasterMemory
 from qemu_py.system.device import Device, Property
 from qemu_py.system.irq import IRQ, IRQOr
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
@@ -255,7 +256,7 @@ class PCIBus:
     interrupt inputs; INTx# of a slot goes to input (x + slot - 1) mod 4, as a PC's board has it, or
     behind a bridge (`swizzle` 0) to (x + slot) mod 4."""
 
-    def __init__(self, memory, memory_space, io_space, pirqs, name="pci.0", swizzle=-1):
+    def __init__(self, memory, memory_space, io_space, pirqs, name="pci.0", swizzle=-1, dma=None):
         self.name = name
         self.swizzle = swizzle
         self.memory = memory
@@ -266,11 +267,7 @@ class PCIBus:
         self.devices = {}               # devfn -> PCIDevice
         self.bridges = []               # buses behind bridges on this one
         self.pirqs = [IRQOr(pirq) for pirq in pirqs]
-
-    @property
-    def dma(self):
-        """The address space that bus masters see."""
-        return self.memory.address_space_memory
+        self.dma = dma or BusMasterMemory(memory.address_space_memory)         # what bus masters see
 
     def map_irq(self, slot, pin):
         """Which of the four inputs pin 1-4 of a slot is wired to."""

@@ -46,7 +46,7 @@ class PCIBridge(PCIDevice):
         slot = self.devfn >> 3
         pirqs = [parent.pirqs[parent.map_irq(slot, pin)].input() for pin in range(1, 5)]
         self.secondary = PCIBus(parent.memory, MemoryRegion("pci_bridge_pci", 1 << 64), MemoryRegion("pci_bridge_io", 1 << 16),
-                                pirqs, name=getattr(self, "id", None) or f"{parent.name}.{self.devfn:02x}", swizzle=0)
+                                pirqs, name=getattr(self, "id", None) or f"{parent.name}.{self.devfn:02x}", swizzle=0, dma=parent.dma)
         parent.bridges.append(self.secondary)
 
     # ---------------------------------------------------------------- windows

@@ -40,6 +40,7 @@ RAM_HOLE = 0xE0000000                   # RAM above this moves beyond 4 GiB
 MAX_CPUS = 8                            # of pc: as many as flat logical destinations tell apart
 E820_RAM, E820_RESERVED = 1, 2
 SCI = 9
+RESET_SMBASE = 0x30000
 GPE0 = 0xAFE0                           # where QEMU's PC has general purpose events, and SeaBIOS's tables look
 
 
@@ -180,8 +181,10 @@ def pc_pci_init(machine):
     irqs = [machine.shared_irqs[n].input() if n in machine.shared_irqs else IRQ() for n in range(16)]
     bridge = PIIX3(irqs, machine.system_reset_request, init_requester(machine))
     host, machine.pci, ports = i440fx_init(machine.memory, machine.ram, machine.rom_memory, bridge.pirqs)
+    machine.pci.dma.message = machine.apic_bus.message_signalled
     machine.add_device("i440FX", host)
-    machine.memory.physmap.smm = host.set_smm
+    machine.memory.physmap.smm = lambda active: host.set_smm(machine.tcg.current, active)
+    machine.tcg.cpu_changed = host.set_cpu
     machine.pci.register_device(bridge, devfn(1))
     machine.add_device("PIIX3", bridge)
     ports.claim(piix3.RCR_PORT, bridge.read_rcr, bridge.write_rcr)
@@ -190,9 +193,14 @@ def pc_pci_init(machine):
 def piix4_pm_init(machine):
     """Power management at 0:1.3, with SCI on IRQ 9."""
     def smi(n, level):
+        """SMI# of all processors. But those whose SMBASE is still the reset's have no handler: SeaBIOS gives none to
+        application processors, because on QEMU's PC the pin reaches the first one only."""
         if level:
-            machine.cpus[0].interrupt(cpu_face.INTERRUPT_SMI)
-            machine.tcg.qemu_cpu_kick(0)
+            for k, cpu in enumerate(machine.cpus):
+                if k and (cpu.smbase == RESET_SMBASE or machine.apics[k].s.wait_for_sipi):
+                    continue
+                cpu.interrupt(cpu_face.INTERRUPT_SMI)
+                machine.tcg.qemu_cpu_kick(k)
     pm = machine.pm = PIIX4PM(machine.clocks.vm, shutdown=machine.system_shutdown_request)
     machine.pci.register_device(pm, devfn(1, 3))
     pm.sci = machine.shared_irqs[SCI].input()

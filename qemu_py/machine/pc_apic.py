@@ -32,7 +32,7 @@ def cpu_is_bsp(cpu):
 
 def pc_apic_init(machine, pic):
     """The local APICs: machine.apics, empty where the model of processor has none."""
-    machine.apic_bus = APICBus()
+    machine.apic_bus = APICBus()        # without APICs, a message reaches nobody
     machine.apics = []
     machine.ioapic = None
     if not has_apic(machine.cpus[0]):

@@ -2,6 +2,7 @@
 interval timer and the clock chip are cut off."""
 from qemu_py._core.guesttime import PassiveCounter
 from qemu_py.devices.hpet import HPET, MAIN_CNT
+from qemu_py.machine.plug import new_device
 from qemu_py.system.irq import IRQ
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 
@@ -30,7 +31,8 @@ class Selector:
 
 def pc_hpet_init(machine):
     """After the interval timer and the clock chip; there must be an I/O APIC."""
-    hpet = machine.hpet = machine.add_device("hpet", HPET(machine.clocks.vm))
+    hpet = machine.hpet = machine.add_device("hpet", new_device(machine, HPET))
+    hpet.message = machine.pci.dma.message
     pit, rtc = (Selector(machine.gsi[n]) for n in (PIT_IRQ, RTC_IRQ))
     machine.pit.counters[0].out.connect(pit.set_source, 0)
     machine.rtc.irq = IRQ(rtc.set_source, 0)

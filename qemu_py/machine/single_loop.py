@@ -94,6 +94,7 @@ class SingleLoop:
             self.main_loop.slept = self.slept
         self.in_guest = False
         self.current = 0                # index of the CPU that runs, or ran last
+        self.cpu_changed = None         # the board may hear when that is another
 
     # ---------------------------------------------------------------- the end of a slice
     def kick(self):
@@ -175,7 +176,10 @@ class SingleLoop:
         """A slice for each CPU, beginning with the one after the last."""
         cpus = self.cpus
         for _ in cpus:
-            self.current = (self.current + 1) % len(cpus)
+            if len(cpus) > 1:
+                self.current = (self.current + 1) % len(cpus)
+                if self.cpu_changed is not None:
+                    self.cpu_changed(self.current)
             cpu = cpus[self.current]
             if cpu.halted and not cpu.has_work:
                 continue

@@ -32,6 +32,7 @@ class TCGThread:
         self.pause_cond = threading.Condition(self.lock)
         self.thread = None
         self.current = 0                # index of the CPU whose turn it is, or was last
+        self.cpu_changed = None         # the board may hear when that is another
         self._next = 0
         self.vm = machine.clocks.vm
         self.turn_timer = self.vm.timer(self.end_turn, "turn")
@@ -184,7 +185,10 @@ class TCGThread:
             if self._next >= len(cpus):
                 self._next = 0
             cpu = cpus[self._next]
-            self.current = self._next
+            if self._next != self.current:
+                self.current = self._next
+                if self.cpu_changed is not None:
+                    self.cpu_changed(self.current)
             self._next += 1
             self.run_timers()
             if len(cpus) > 1 and not self.turn_timer.pending:

@@ -115,7 +115,7 @@ def test_the_debian_installer_asks_in_a_vesa_mode(make_machine):
     """vga=0x317: 1024 x 768, which the boot code sets and the kernel draws on; the newt dialogue: grey, a red line."""
     need(DEBIAN / "linux", "debian-installer-12-netboot-i386")
     machine = make_machine(machine="pc", bios="bios.bin", kernel=str(DEBIAN / "linux"), initrd=str(DEBIAN / "initrd.gz"), ram_size=512 << 20,
-                           append="vga=0x317 no_timer_check modprobe.blacklist=bochs")
+                           append="vga=0x317 modprobe.blacklist=bochs")
 
     def language_list(picture):
         grey, red = (picture[:, :, n].astype(int) for n in (1, 0))

@@ -146,7 +146,7 @@ def test_linux_finds_two_processors_under_our_own_bios(console):
 
 def test_without_acpi_our_own_bios_s_other_tables_serve(console):
     """The MP table, the PCI IRQ routing table, and the PCI BIOS called from 32-bit code."""
-    guest = console("-M", "pc", "-smp", "2", "-bios", "bios.bin", append=APPEND + " acpi=off pci=bios no_timer_check")
+    guest = console("-M", "pc", "-smp", "2", "-bios", "bios.bin", append=APPEND + " acpi=off pci=bios")
     log = guest.wait_prompt()
     assert "Total of 2 processors activated" in log and "MPTABLE: Product ID: PC" in log
     assert "PCI BIOS revision 2.10" in log and "PIIX/ICH IRQ router [8086:7000]" in log and "00:02.0: [1234:1111]" in log

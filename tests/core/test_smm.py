@@ -151,3 +151,15 @@ def test_the_io_restart_slot_repeats_the_out():
     handler(stage, f"mov ebx, {SMBASE + SAVE + IO_RESTART:#x}; mov word ptr [ebx], 0xFF")
     stage.ok("mov al, 5; out 0xB2, al; hlt")
     assert seen == [5, 5]
+
+
+def test_init_waits_for_rsm(stage):
+    from qemu_py._core.cpu_face import INTERRUPT_INIT
+    handler(stage, "nop; nop; mov dword ptr [0x60000], 0x66")
+    start(stage, "nop; nop; hlt")
+    stage.cpu.run(steps=1)
+    stage.cpu.interrupt(INTERRUPT_INIT)
+    stage.cpu.run(steps=2)
+    assert stage.cpu.cs == SMBASE >> 4 and stage.get32(0x60000) == 0x66
+    stage.cpu.run(steps=2)
+    assert stage.cpu.segment("cs")[:2] == (0xF000, 0xFFFF0000)

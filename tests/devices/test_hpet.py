@@ -28,8 +28,8 @@ class Line:
 
 
 class Board:
-    def __init__(self, clock):
-        self.chip = HPET(clock)
+    def __init__(self, clock, **properties):
+        self.chip = HPET(clock, **properties)
         self.clock = clock
         self.tick = (self.read(GCAP_ID + 4)) / 1e6      # nanoseconds
         self.lines = {n: Line(irq) for n, irq in self.chip.irqs.items()}
@@ -164,3 +164,51 @@ def test_a_reset_stops_everything(hpet, clock):
     hpet.write(conf(0), INTERRUPT)
     hpet.chip.reset()
     assert hpet.read(GEN_CONF) == 0 and hpet.route.level == 0 and not clock.active_timers
+
+
+# ---------------------------------------------------------------- FSB delivery (2.3.8: Tn_FSB_EN_CNF, Tn_FSB_INT_DEL_CAP; 2.3.10)
+FSB_EN, FSB_CAP = 1 << 14, 1 << 15
+MESSAGE_ADDRESS, MESSAGE_DATA = 0xFEE03000, 0x41
+
+
+def fsb_route(n):
+    return 0x110 + 0x20 * n
+
+
+@pytest.fixture
+def fsb(clock):
+    board = Board(clock, msi=True)
+    board.messages = []
+    board.chip.message = lambda address, data: board.messages.append((address, data))
+    return board
+
+
+def test_without_the_capability_there_is_no_message(hpet):
+    hpet.write(conf(2), FSB_EN)
+    hpet.write(fsb_route(2), 0x1234)
+    assert hpet.read(conf(2)) & (FSB_EN | FSB_CAP) == 0 and hpet.read(fsb_route(2)) == 0
+
+
+def test_a_message_goes_before_the_timer_s_line(fsb):
+    assert fsb.read(conf(2)) & (FSB_EN | FSB_CAP) == FSB_CAP
+    fsb.write(fsb_route(2), MESSAGE_DATA)
+    fsb.write(fsb_route(2) + 4, MESSAGE_ADDRESS)
+    assert (fsb.read(fsb_route(2)), fsb.read(fsb_route(2) + 4)) == (MESSAGE_DATA, MESSAGE_ADDRESS)
+    fsb.write(comparator(2), 100)
+    fsb.write(comparator(2) + 4, 0)
+    fsb.write(conf(2), INTERRUPT | FSB_EN | ROUTE_20)
+    fsb.write(GEN_CONF, ENABLE)
+    fsb.advance(99)
+    assert fsb.messages == []
+    fsb.advance(1)
+    assert fsb.messages == [(MESSAGE_ADDRESS, MESSAGE_DATA)] and fsb.lines[20].rises == 0 and fsb.read(GINTR_STA) == 0
+
+
+def test_it_goes_before_the_legacy_route_and_comes_with_every_period(fsb):
+    fsb.write(fsb_route(0), MESSAGE_DATA)
+    fsb.write(fsb_route(0) + 4, MESSAGE_ADDRESS)
+    fsb.write(conf(0), INTERRUPT | FSB_EN | PERIODIC | VAL_SET | MODE_32)
+    fsb.write(comparator(0), 50)
+    fsb.write(GEN_CONF, ENABLE | LEGACY)
+    fsb.advance(175)
+    assert len(fsb.messages) == 3 and fsb.legacy[0].rises == 0

@@ -133,12 +133,26 @@ def test_smram_is_seen_while_it_is_open(board):
 
 def test_smram_is_seen_in_system_management_mode(board):
     board.ram.view[0xA8000] = 0x5E
-    board.bridge.set_smm(True)
+    board.bridge.set_smm(0, True)
     assert board.read(0xA8000) == VGA_BYTE      # not enabled
     board.config(SMRAM, ENABLE)
     assert board.read(0xA8000) == 0x5E
-    board.bridge.set_smm(False)
+    board.bridge.set_smm(0, False)
     assert board.read(0xA8000) == VGA_BYTE
+
+
+def test_each_processor_has_its_own_view_of_smram(board):
+    board.ram.view[0xA8000] = 0x5E
+    board.config(SMRAM, ENABLE)
+    board.bridge.set_smm(1, True)
+    assert board.read(0xA8000) == 0x5E
+    board.bridge.set_cpu(0)
+    assert board.read(0xA8000) == VGA_BYTE
+    board.bridge.set_smm(0, True)
+    board.bridge.set_smm(0, False)
+    assert board.read(0xA8000) == VGA_BYTE
+    board.bridge.set_cpu(1)
+    assert board.read(0xA8000) == 0x5E
 
 
 def test_a_lock_closes_smram_until_reset(board):

@@ -46,3 +46,11 @@ def test_isa_interrupts_reach_both_controllers(pc):
 def test_isapc_has_none(make_machine):
     machine = make_machine(machine="isapc")
     assert machine.ioapic is None and not hasattr(machine, "hpet")
+
+
+def test_its_messages_reach_a_processor_if_the_user_wants_them(make_machine):
+    machine = make_machine(machine="pc", globals={("hpet", "msi"): "on"})
+    machine.system_reset()
+    assert machine.hpet.read(0x140, 4) & 1 << 15
+    machine.hpet.message(0xFEE00000, 0x4041)
+    assert machine.apics[0].s.irr == 1 << 0x41

@@ -2,8 +2,7 @@
 
 Source: SDM vol. 3, chapter 34 (state save map: table 34-1; entry state: table 34-4; revision identifier
 20000h: SMBASE relocation, no I/O trap data). The hidden parts of the segment registers lie in the
-map's reserved area, 12 bytes each from 7F2Ch. Not modelled: I/O restart of IN, INS and OUTS, SMI
-during another CPU's SMM.
+map's reserved area, 12 bytes each from 7F2Ch. Not modelled: I/O restart of IN, INS and OUTS.
 """
 from libc.stdint cimport uint32_t
 from qemu_py._core.cpu cimport (
