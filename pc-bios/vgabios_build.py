@@ -8,8 +8,7 @@ from bios_build import CFLAGS
 
 HERE = Path(__file__).resolve().parent / "vgabios"
 # ES is not DS; the stack is the caller's; where gcc 12 merges neighbouring loads or stores, it forgets their address space.
-MORE_CFLAGS = ["-Oz", "-fno-move-loop-invariants", "-fno-tree-loop-im", "-mstringop-strategy=libcall", "-mpreferred-stack-boundary=2",
-               "-fno-expensive-optimizations", "-fno-store-merging"]
+MORE_CFLAGS = ["-mstringop-strategy=libcall", "-fno-store-merging"]
 LIMIT = 34 << 10
 PCIR_LENGTH = 0x10                      # in the PCI data structure: image length in units of 512 bytes
 

@@ -2,7 +2,7 @@
 ; One source for both widths. In protected mode nothing is written to memory: a caller's DS may be anything, 0 even.
 
 bits 16
-extern handle_15, service, apm_there
+extern handle_15, entry_89, service, apm_there
 global entry_15
 
 PM1_CONTROL equ 604h                    ; where POST has put the PIIX4's block
@@ -22,6 +22,8 @@ ALL equ 1                               ; a device: all of the system
 
 section .more16
 entry_15:
+        cmp ah, 89h
+        je near entry_89
         cmp ah, 53h
         jne .other
         cmp byte [cs:apm_there], 0

@@ -62,6 +62,8 @@ void reboot(void) __attribute__((noreturn));
 void controller(u16 port, u8 value);
 void display_rom(void);
 void option_roms(void);
+void pmm_init(void);
+void pmm_end(void);
 
 /* ---- clock.c, mouse.c */
 void event_wait_15(struct regs *r);

@@ -259,6 +259,7 @@ void handle_18(void)
 
 void handle_19(void)
 {
+    pmm_end();
     fw_cfg_init();
     make_queue();
     menu();

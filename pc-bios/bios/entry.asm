@@ -7,7 +7,7 @@
 
 bits 16
 extern post, resume, handle_05, handle_09, handle_0e, handle_10, handle_11, handle_12, handle_13, handle_14, handle_16, handle_17
-extern handle_18, handle_19, handle_70, handle_74, handle_irq, entry_15, entry_1a
+extern handle_18, handle_19, handle_pmm, handle_70, handle_74, handle_irq, entry_15, entry_1a
 global call_regs, copy_flat, gdt_pointer, entry_table, dummy_iret, stack_level, start_boot, service, call_mouse_handler
 global f_segment, data_selector, data_limits
 
@@ -345,12 +345,50 @@ pnp_structure:
         dw 0F000h
         dd 0F0000h
 
+; The POST Memory Manager: a far routine with its arguments on the stack, as C has them; DX:AX is what it returns.
+pmm_entry:
+        push bp
+        mov bp, sp
+        push ebx
+        push ecx
+        push esi
+        push eax
+        push edx
+        movzx eax, word [bp + 6]        ; the function
+        mov ecx, [bp + 8]               ; a length, handle or address
+        mov ebx, [bp + 12]              ; a handle
+        mov si, [bp + 16]               ; flags
+        pushf
+        push cs
+        call .interrupt
+        pop edx
+        mov cx, ax
+        shr eax, 16
+        mov dx, ax
+        pop eax
+        mov ax, cx
+        pop esi
+        pop ecx
+        pop ebx
+        pop bp
+        retf
+.interrupt:
+        push word handle_pmm
+        jmp service
+align 16
+pmm_structure:
+        dd 0                            ; "$PMM" during POST
+        db 1, 16
+        db 0                            ; checksum, made by POST
+        dw pmm_entry, 0F000h
+        times 5 db 0
+
 align 4
 entry_table:                            ; vector, offset; ends with FFFFh
         dw 05h, entry_05, 08h, entry_08, 09h, entry_09, 0Eh, entry_0e, 10h, entry_10, 11h, entry_11, 12h, entry_12, 13h, entry_13, 14h, entry_14
         dw 15h, entry_15, 16h, entry_16, 17h, entry_17, 18h, entry_18, 19h, entry_19, 1Ah, entry_1a
         dw 70h, entry_70, 74h, entry_74, 75h, entry_75, 0FFFFh
-global entry_irq_offset, diskette_table, pnp_structure
+global entry_irq_offset, diskette_table, pnp_structure, pmm_structure
 entry_irq_offset: dw entry_irq
 
 section .data16

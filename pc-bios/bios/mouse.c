@@ -134,6 +134,29 @@ static void set_handler(struct regs *r)
     pokeb(EBDA, FLAGS, r->bx || r->es ? flags | HAS_HANDLER : flags);
 }
 
+/* What the mouse has said to a byte of the program's own (C208h), until it is asked for (C209h). */
+static u8 answers[3], answer_count;
+
+static int write_port(struct regs *r)
+{
+    int status = send(r->bl), byte;
+    answer_count = 0;
+    while (!status && answer_count < sizeof answers && (byte = receive(answer_count ? 20 : 50)) >= 0)
+        answers[answer_count++] = byte;
+    return status;
+}
+
+static int read_port(struct regs *r)
+{
+    if (!answer_count)
+        return INTERFACE_ERROR;
+    r->bl = answers[0];
+    r->cl = answers[1];
+    r->dl = answers[2];
+    answer_count = answers[1] = answers[2] = 0;
+    return DONE;
+}
+
 static int talk(struct regs *r, int *on)
 {
     switch (r->al) {
@@ -155,6 +178,8 @@ static int talk(struct regs *r, int *on)
         *on = 0;
         return reset(r);
     case 6: return extended(r);
+    case 8: return write_port(r);
+    case 9: return read_port(r);
     }
     return BAD_FUNCTION;
 }
@@ -167,7 +192,7 @@ void mouse_15(struct regs *r)
     int status = DONE, on = enabled;
     if (r->al == 7)
         set_handler(r);
-    else if (r->al > 7)
+    else if (r->al > 9)
         status = BAD_FUNCTION;
     else if (!present())
         status = INTERFACE_ERROR;

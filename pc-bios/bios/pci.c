@@ -159,9 +159,9 @@ void pci_init(void)
     next_memory = MEMORY_START;
     pci_slot_count = pci_last_bus = display = 0;
     bus_init(0, 3);                                 /* INTA# of slot 1 is PIRQA# */
-    outl(PCI_ADDRESS, PCI_ENABLE | 0x58);           /* PAM1-PAM3: C0000h-DFFFFh are RAM; PAM0 stays */
+    outl(PCI_ADDRESS, PCI_ENABLE | 0x58);           /* PAM1-PAM6: C0000h-EFFFFh are RAM; PAM0 stays */
     u32 pam = inl(PCI_DATA);
     outl(PCI_DATA, pam & 0xFFFF | 0x33330000U);
     outl(PCI_ADDRESS, PCI_ENABLE | 0x5C);
-    outl(PCI_DATA, inl(PCI_DATA) & 0xFFFF0000U | 0x3333);
+    outl(PCI_DATA, 0x33333333);
 }

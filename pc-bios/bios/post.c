@@ -142,6 +142,7 @@ void post(void)
     keyboard_init();
     mouse_init();
     apm_there = has_pci;                            /* the PIIX4 can switch off */
+    pmm_init();
     display_rom();
     struct regs mode = { .eax = 0x0003 };           /* a VGA BIOS leaves the choice of a mode to us */
     call_int(0x10, &mode);

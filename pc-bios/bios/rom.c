@@ -5,7 +5,7 @@
 #include "drives.h"
 
 #define FIRST_SEGMENT 0xC000
-#define END_SEGMENT 0xE000
+#define END_SEGMENT 0xF000
 #define STEP 0x80                                   /* ROMs begin at multiples of 2 KiB */
 #define SIGNATURE 0xAA55
 #define PNP 0x506E5024                              /* "$PnP" */
@@ -194,7 +194,7 @@ void connect_disks(void)
     foreign_disks = peekb(BDA, 0x75) - disk_count;
 }
 
-/* RAM in their place becomes a ROM, in units of 16 KiB (440FX: PAM1-PAM4). */
+/* RAM in their place becomes a ROM, in units of 16 KiB (440FX: PAM1-PAM6). */
 void protect_roms(void)
 {
     for (u32 segment = FIRST_SEGMENT; has_pci && segment < end; segment += 0x400) {

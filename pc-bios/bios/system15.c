@@ -1,5 +1,5 @@
 /* INT 15h: memory, A20, what this system is, waiting (clock.c), the mouse (mouse.c). What is not served answers as an AT's
-   BIOS does: carry and 86h. 53xxh is in apm.asm. */
+   BIOS does: carry and 86h. 53xxh is in apm.asm, 89h in protect.asm. */
 #include "bios.h"
 
 static u8 a20(void) { return (inb(SYSTEM_CONTROL) & SYSTEM_CONTROL_A20) != 0; }

@@ -107,6 +107,86 @@ def test_a_rom_may_take_memory_below_640_kib(run):
     assert said == "027E" "9F80" "0009F800" "00"
 
 
+# ---------------------------------------------------------------- memory during POST (POST Memory Manager Specification 1.01)
+CONVENTIONAL, EXTENDED, EITHER, ALIGNED = 1, 2, 3, 4
+ANONYMOUS = 0xFFFFFFFF
+FIND_PMM = """cld; mov ax, 0xE000; find: mov es, ax; inc ax; jz none; cmp dword ptr es:[0], 0x4D4D5024; jne find;
+    mov bl, 0; mov si, 0; mov cx, 16; sum: add bl, es:[si]; inc si; loop sum; mov [0x5FF], bl; mov eax, es:[7]; mov [0x5F8], eax;"""
+
+
+def pmm(function, *arguments):
+    """Call it as C does; DX:AX goes to the next of the results at 600h. Arguments: (bytes, value), the first one first."""
+    push = "".join(f"mov e{name}, {value}; push {'e' if size == 4 else ''}{name};" for name, (size, value) in
+                   reversed([("ax", (2, function)), *(("ax", argument) for argument in arguments)]))
+    size = 2 + sum(size for size, _ in arguments)
+    return f"{push} .byte 0xFF, 0x1E, 0xF8, 0x05; add sp, {size}; mov [di], ax; mov [di + 2], dx; add di, 4;"
+
+
+def allocate(paragraphs, flags, handle=ANONYMOUS):
+    return pmm(0, (4, paragraphs), (4, handle), (2, flags))
+
+
+@pytest.fixture
+def pmm_results(run):
+    """What calls from a ROM's initialization gave, each a dword; the machine has 64 MiB. What is 0 at first stays so in [DI]."""
+    def pmm_results(*calls, **config):
+        init = f"push ds; push es; pushad; xor ax, ax; mov ds, ax; mov di, 0x600; {FIND_PMM} {''.join(calls)} none: popad; pop es; pop ds;" + FAR_RETURN
+        run("", {7: rom(init)}, **config)
+        assert run.read(0x5FF, 1) == b"\0"               # the structure's sum
+        return list(struct.unpack(f"<{len(calls)}I", run.read(0x600, 4 * len(calls))))
+    return pmm_results
+
+
+def test_post_gives_memory_that_is_found_and_given_back(pmm_results):
+    first, named, again, found, other, back, gone, twice, unknown = pmm_results(
+        allocate(0x40, CONVENTIONAL), allocate(0x100, EITHER, 0x12345678), allocate(0x10, EITHER, 0x12345678), pmm(1, (4, 0x12345678)),
+        pmm(1, (4, 0x87654321)), pmm(2, (4, "dword ptr [0x604]")), pmm(1, (4, 0x12345678)), pmm(2, (4, 0x12340)), pmm(9))
+    assert 0x10000 <= first <= 0x9FC00 - 0x400 and first % 16 == 0
+    assert named % 16 == 0 and (named + 0x1000 <= first or named >= first + 0x400) and named < 0x9FC00
+    assert (again, found, other) == (0, named, 0)
+    assert (back, gone) == (0, 0) and twice != 0 and unknown == 0xFFFFFFFF
+
+
+def test_post_gives_memory_above_one_megabyte(pmm_results):
+    """Aligned: on the lowest bit that is set in the length; a length of 0 asks how much there is."""
+    most, first, aligned, rest, large, low, nothing = pmm_results(
+        allocate(0, EXTENDED), allocate(1, EXTENDED), allocate(0x3000, EXTENDED | ALIGNED), allocate(0, EXTENDED), allocate(0x300000, EXTENDED),
+        allocate(0, CONVENTIONAL), allocate(0x1000, 0))
+    top = 64 << 20
+    assert top - (3 << 20) < most * 16 < top - (1 << 20)
+    assert 0x110000 <= first < top - 16 and aligned % 0x10000 == 0 and 0x110000 <= aligned <= top - 0x30000
+    assert 0 < rest < most - 0x3000 and 0x110000 <= large and large + 0x3000000 <= top
+    assert 0x80000 <= low * 16 <= 0x9FC00 - 0x10000 and nothing == 0
+
+
+def test_a_system_finds_no_memory_manager(run):
+    said = run(f"jmp start; none: mov al, 78; call putc; jmp end; start: {FIND_PMM} mov al, 70; call putc; end:", {})
+    assert said == "N"
+
+
+# ---------------------------------------------------------------- above DFFFFh
+def test_roms_go_on_to_effff(run):
+    """Five of 32 KiB do not fit below E0000h: the last ones lie there, write-protected, too."""
+    size = 32 << 10
+    def large(letter):
+        image = bytearray(rom(f"mov ax, cs; mov al, ah; {SAY}" + FAR_RETURN).ljust(size, b"\0"))
+        image[2] = image[0x30] = size // 512
+        image[-1] = 0
+        image[-1] = -sum(image) & 0xFF
+        return bytes(image)
+    said = run("mov ax, 0xE000; mov ds, ax; mov byte ptr [0], 0; xor ax, ax; mov ds, ax", {slot: large(slot) for slot in range(5, 10)})
+    assert [ord(letter) for letter in said] == [0xC8, 0xD0, 0xD8, 0xE0, 0xE8]
+    assert run.read(0xE0000, 2) == b"\x55\xaa"
+
+
+def test_a_rom_of_an_isa_card_is_found_up_to_effff(make_machine, tmp_path):
+    image = bytearray(rom(f"mov ax, cs; mov al, ah; {SAY}" + FAR_RETURN))
+
+    def plug(machine):
+        machine.memory.system_memory.add_subregion_overlap(0xED800, MemoryRegion.rom("card", 4096, machine.memory.ram_list, bytes(image)), 2)
+    assert Runner(make_machine, tmp_path / "disk.img", "isapc", HDA)("mov al, 66; call putc", 1 << 20, do=plug) == "\xEDB"
+
+
 def test_a_bootstrap_entry_vector_boots_it(run):
     code = START + "mov al, 82; call putc;" + END
     assert run("", {7: rom(FAR_RETURN, (0, 0x200), code)}, boot_order="n") == "R"

@@ -47,10 +47,19 @@ def test_a_mouse_is_found_and_told_apart(run, board):
 
 
 @pytest.mark.parametrize("ax, bh, error", [(0xC200, 2, 2), (0xC200, 1, 5), (0xC202, 7, 2), (0xC203, 4, 2), (0xC205, 0, 2), (0xC205, 9, 2),
-                                           (0xC206, 3, 2), (0xC208, 0, 1), (0xC2FF, 0, 1)])
+                                           (0xC206, 3, 2), (0xC209, 0, 3), (0xC20A, 0, 1), (0xC2FF, 0, 1)])
 def test_what_a_mouse_cannot_do_is_refused(run, ax, bh, error):
     (carry, result, *_), = answers(run(SAY + call(0x15, ax, bh=bh)))
     assert (carry, result >> 8) == (1, error)
+
+
+def test_a_program_speaks_to_the_mouse_itself(run, board):
+    """C208h sends BL, C209h has the answer, once: to E9h (status request) status, resolution, rate. FEh: it knows no such byte."""
+    said = answers(run(SAY + call(0x15, 0xC203, bh=2) + call(0x15, 0xC208, bl=0xE9) + call(0x15, 0xC209, bx=0, cx=0, dx=0) + call(0x15, 0xC209)
+                       + call(0x15, 0xC208, bl=0xF2) + call(0x15, 0xC209, bx=0x55, cx=0x55, dx=0x55) + call(0x15, 0xC208, bl=0x01), board))
+    assert [(carry, ax >> 8) for carry, ax, *_ in said] == [(0, 0), (0, 0), (0, 0), (1, 3), (0, 0), (0, 0), (1, 4)]
+    assert said[2][2:] == (0x00, 2, 100)
+    assert said[5][2:] == (0x00, 0, 0)
 
 
 def test_the_equipment_word_tells_of_the_mouse(run):
@@ -219,6 +228,24 @@ def test_16_bit_protected_mode_switches_off(off):
     assert len(far) < 128
     setup = "mov ax, 0x5302; mov bx, 0; int 0x15; jc no; mov [0x620], bx; mov word ptr [0x622], 0x28; cmp ax, 0xF000; jne no;"
     assert off(setup + PROTECTED + "; no:", code, far) == 0
+
+
+# ---------------------------------------------------------------- protected mode as the AT has it
+# Nothing, the table itself, the interrupts' table at 1000h, three data segments, the program's code, and room for the BIOS'
+DATA_0 = ".quad 0x000092000000FFFF;"
+GDT = f"gdt: .quad 0; .word 63; .long gdt; .word 0; .word 0x4FF; .long 0x1000; .word 0; {3 * DATA_0} .quad 0x00009A000000FFFF, 0;"
+
+
+def test_the_switch_to_protected_mode(run, board):
+    """AH=89h: the program goes on behind the call, in its own descriptors; the 8259s' interrupts are where BH and BL have them."""
+    said = run(f"""jmp start; {GDT}
+        tick: mov al, 84; call putc; mov al, 0x20; out 0x20, al; iret;
+        start: cli; mov ax, 0x2400; int 0x15; lea ax, [tick]; mov [0x1280], ax; mov dword ptr [0x1282], 0x86000030; mov word ptr [0x1286], 0;
+        mov bx, 0x5070; mov cx, 0x1234; mov dx, 0x5678; mov di, 0x9ABC; lea si, [gdt]; mov ah, 0x89; int 0x15;
+        pushf; setc al; call puth; smsw ax; and al, 1; call puth; mov al, ah; xchg ax, bx; call putw; mov ax, cx; call putw; mov ax, dx; call putw;
+        mov ax, cs; call puth; mov ax, ds; call puth; mov ax, es; call puth; mov ax, ss; call puth; mov ax, sp; call putw; in al, 0x21; call puth; in al, 0xA1; call puth;
+        pop ax; shr ax, 8; and al, 2; call puth; mov al, 0xFE; out 0x21, al; sti; hlt; cli;""", board)
+    assert said == "00" "01" "5070" "1234" "5678" "30" "18" "20" "28" "7BFE" "FF" "FF" "00" "T"
 
 
 # ---------------------------------------------------------------- shutdown codes

@@ -53,4 +53,4 @@ def test_the_bios_has_no_signature_by_accident():
     image = (Path(ROM_PATH).parent / "bios.bin").read_bytes()
     found = [image[at:at + 4] for at in range(0, len(image), 16)]
     assert found.count(b"_32_") == found.count(b"$PIR") == 1
-    assert not any(signature in found for signature in (b"_MP_", b"_SM_", b"_DMI", b"$PnP", b"RSD ", b"PCMP"))
+    assert not any(signature in found for signature in (b"_MP_", b"_SM_", b"$PMM", b"_DMI", b"$PnP", b"RSD ", b"PCMP"))
