@@ -9,12 +9,27 @@ typedef uint32_t u32;
 typedef int32_t s32;
 typedef uint64_t u64;
 
-static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outw(u16 port, u16 v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outl(u16 port, u32 v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
-static inline u8 inb(u16 port) { u8 v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline u16 inw(u16 port) { u16 v; __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline u32 inl(u16 port) { u32 v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+/* A port that is known goes into DX by an instruction of 16 bits: gcc would load all of EDX. */
+#define IS_NAMED(port) (__builtin_constant_p(port) && (port) > 0xFF)
+#define OUT(name, type) \
+    static inline __attribute__((always_inline)) void name(u16 port, type v) { \
+        if (IS_NAMED(port)) \
+            __asm__ volatile("movw %1, %%dx; " #name " %0, %%dx" : : "a"(v), "i"(port) : "edx"); \
+        else \
+            __asm__ volatile(#name " %0, %1" : : "a"(v), "Nd"(port)); \
+    }
+#define IN(name, type) \
+    static inline __attribute__((always_inline)) type name(u16 port) { \
+        type v; \
+        if (IS_NAMED(port)) \
+            __asm__ volatile("movw %1, %%dx; " #name " %%dx, %0" : "=a"(v) : "i"(port) : "edx"); \
+        else \
+            __asm__ volatile(#name " %1, %0" : "=a"(v) : "Nd"(port)); \
+        return v; \
+    }
+OUT(outb, u8) OUT(outw, u16) OUT(outl, u32)
+IN(inb, u8) IN(inw, u16) IN(inl, u32)
+
 static inline void cli(void) { __asm__ volatile("cli" : : : "memory"); }
 static inline void sti(void) { __asm__ volatile("sti" : : : "memory"); }
 

@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent / "vgabios"
 MORE_CFLAGS = ["-mstringop-strategy=libcall", "-fno-store-merging"]
 LIMIT = 34 << 10
 PCIR_LENGTH = 0x10                      # in the PCI data structure: image length in units of 512 bytes
+PMID_CHECKSUM = 19                      # in VBE's protected mode information block: its last byte
 
 
 def module_of(name):
@@ -52,5 +53,7 @@ def finish(image):
     pcir = int.from_bytes(image[0x18:0x1A], "little")
     assert image[pcir:pcir + 4] == b"PCIR"
     image[pcir + PCIR_LENGTH] = image[2]
+    pmid = image.index(b"PMID")
+    image[pmid + PMID_CHECKSUM] = -sum(image[pmid:pmid + PMID_CHECKSUM]) & 0xFF
     image[-1] = -sum(image) & 0xFF
     return bytes(image)

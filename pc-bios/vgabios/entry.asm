@@ -5,9 +5,9 @@
 
         bits 16
         cpu 386
-extern post, int10, video_parameters
-global peekb, peekw, pokeb, pokew, pokel, copy, fillw, fillb
-global font8, font14, font16, int10_entry, bios_name, edid, save_pointer_table
+extern post, int10, protected_mode_init, video_parameters
+global peekb, peekw, peekl, pokeb, pokew, pokel, copy, fillw, fillb
+global font8, font14, font16, int10_entry, bios_name, edid, save_pointer_table, segments
 
 section .header
 rom:    dw 0AA55h
@@ -32,6 +32,14 @@ pcir:   db "PCIR"
         db 0, 80h                       ; for PC-AT compatibles; the last image
         dw 0
 
+; VBE 3.0, "Protected Mode Entry Point": a program that copies the image elsewhere puts selectors here and calls the two.
+        db "PMID"
+        dw pm_entry, pm_init
+segments:                               ; of the BIOS data area, the memory at A0000h, B0000h and B8000h, the image
+        dw 0, 0A000h, 0B000h, 0B800h, 0C000h
+        db 0                            ; in protected mode?
+        db 0                            ; checksum, made by the build
+
 section .fonts align=1                  ; made by font.py
 font16: incbin "font16.bin"
 font14: incbin "font14.bin"
@@ -44,8 +52,7 @@ section .text16
         pushad
         push fs
         push gs
-        xor ax, ax
-        mov fs, ax
+        mov fs, [cs:segments]
         push cs
         pop gs
         push ss
@@ -80,6 +87,19 @@ int10_entry:
         LEAVE
         iret
 
+; The services by far calls in protected mode. Code, image and stack are of 16 bits there, too.
+pm_entry:
+        ENTER
+        call dword int10
+        LEAVE
+        retf
+
+pm_init:
+        ENTER
+        call dword protected_mode_init
+        LEAVE
+        retf
+
 ; ---- memory by far pointers: segment << 16 | offset
 %macro POINT 0
         mov ecx, eax
@@ -93,6 +113,9 @@ peekb:  POINT
         o32 ret
 peekw:  POINT
         movzx eax, word [es:ecx]
+        o32 ret
+peekl:  POINT
+        mov eax, [es:ecx]
         o32 ret
 pokeb:  POINT
         mov [es:ecx], dl

@@ -6,7 +6,7 @@ far rom_font(u32 height) { return height == 8 ? ROM_FAR(font8) : height == 14 ? 
 /* Characters of 32 lines in plane 2; eight blocks: 0, 16, 32, 48 KiB, then 8 KiB behind each. */
 void load_font(far from, u32 height, u32 first, u32 count, u8 block)
 {
-    far to = FAR(0xA000, ((block & 3) << 14 | (block & 4) << 11) + 32 * first);
+    far to = FAR(segments[AT_A0000], ((block & 3) << 14 | (block & 4) << 11) + 32 * first);
     u8 map_mask = in_index(SEQUENCER, 2), memory = in_index(SEQUENCER, 4);
     u8 mode = in_index(GRAPHICS, 5), misc = in_index(GRAPHICS, 6);
     out_index(SEQUENCER, 2, 4);

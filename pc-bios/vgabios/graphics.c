@@ -29,7 +29,7 @@ static far at(mode_ref m, u32 offset)
 {
     if (m->number == 0xFF && dispi(BANK) != offset >> 16)
         set_dispi(BANK, offset >> 16);
-    return FAR(m->segment, offset);
+    return screen(m, offset);
 }
 
 static u32 room(u32 offset) { return 0x10000 - (offset & 0xFFFF); }
@@ -166,7 +166,7 @@ static void draw_dots(mode_ref m, u32 offset, u8 dots, u8 color)
         }
     } else
         for (u8 n = 0; n < 8; n++)
-            pokeb(FAR(m->segment, offset + n), dots & 0x80 >> n ? color : 0);
+            pokeb(screen(m, offset + n), dots & 0x80 >> n ? color : 0);
 }
 
 static void draw_direct(mode_ref m, u32 offset, far font, u8 color)

@@ -11,18 +11,35 @@ void *memset(void *to, int byte, u32 bytes)
     return to;
 }
 
-void post(void)
+static void data_area(void)
 {
     bda2.control = 0x60;                            /* 256 KiB */
     bda2.switches = 0xF9;                           /* an enhanced colour display, 80 columns */
     bda2.flags = FLAG_400 | 0x41;
     bda2.combination = 8;                           /* a VGA with a colour display, alone */
+}
+
+void post(void)
+{
+    data_area();
+    save_pointer = ROM_FAR(save_pointer_table);
     vector(0x42) = vector(0x10);                    /* what the board has without us */
     vector(0x10) = vector(0x6D) = ROM_FAR(int10_entry);
-    save_pointer = ROM_FAR(save_pointer_table);
     outb(0x46E8, 0x0E);                             /* addresses decoded, as adapters of the AT bus have it */
     outb(0x3C3, 1);
     set_mode(3);
+}
+
+/* The block that stands for the BIOS data area is empty: what is set is known to the adapter alone. */
+void protected_mode_init(void)
+{
+    data_area();
+    bda.crtc = inb(MISC_READ) & 1 ? CRTC : CRTC_MONO;
+    bda.mode = vbe_active() ? VBE_MODE : 3;
+    bda.columns = vbe_active() ? dispi(XRES) / 8 : 80;
+    bda2.last_row = vbe_active() ? dispi(YRES) / 16 - 1 : 24;
+    bda2.char_height = 16;
+    vector(0x43) = rom_font(16);
 }
 
 void int10(struct regs *r)

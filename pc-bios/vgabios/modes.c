@@ -54,18 +54,18 @@ ROM struct parameters video_parameters[29] = {
 
 enum { EGA_COLORS, CGA_COLORS, GREYS, VGA_COLORS };
 ROM struct mode modes[MODES] = {
-    { 0x00, TEXT, 4, 0x17, EGA_COLORS, 8, 0xB800, 16 }, { 0x01, TEXT, 4, 0x17, EGA_COLORS, 8, 0xB800, 16 },
-    { 0x02, TEXT, 4, 0x18, EGA_COLORS, 8, 0xB800, 16 }, { 0x03, TEXT, 4, 0x18, EGA_COLORS, 8, 0xB800, 16 },
-    { 0x04, CGA, 2, 0x04, CGA_COLORS, 1, 0xB800, 4 }, { 0x05, CGA, 2, 0x05, CGA_COLORS, 1, 0xB800, 4 },
-    { 0x06, CGA, 1, 0x06, CGA_COLORS, 1, 0xB800, 2 }, { 0x07, TEXT, 4, 0x19, GREYS, 8, 0xB000, 2 },
-    { 0x0D, PLANAR, 4, 0x0D, CGA_COLORS, 8, 0xA000, 16 }, { 0x0E, PLANAR, 4, 0x0E, CGA_COLORS, 4, 0xA000, 16 },
-    { 0x0F, PLANAR, 4, 0x11, GREYS, 2, 0xA000, 2 }, { 0x10, PLANAR, 4, 0x12, EGA_COLORS, 2, 0xA000, 16 },
-    { 0x11, PLANAR, 1, 0x1A, EGA_COLORS, 1, 0xA000, 2 }, { 0x12, PLANAR, 4, 0x1B, EGA_COLORS, 1, 0xA000, 16 },
-    { 0x13, BYTES, 8, 0x1C, VGA_COLORS, 1, 0xA000, 256 },
+    { 0x00, TEXT, 4, 0x17, EGA_COLORS, 8, AT_B8000, 16 }, { 0x01, TEXT, 4, 0x17, EGA_COLORS, 8, AT_B8000, 16 },
+    { 0x02, TEXT, 4, 0x18, EGA_COLORS, 8, AT_B8000, 16 }, { 0x03, TEXT, 4, 0x18, EGA_COLORS, 8, AT_B8000, 16 },
+    { 0x04, CGA, 2, 0x04, CGA_COLORS, 1, AT_B8000, 4 }, { 0x05, CGA, 2, 0x05, CGA_COLORS, 1, AT_B8000, 4 },
+    { 0x06, CGA, 1, 0x06, CGA_COLORS, 1, AT_B8000, 2 }, { 0x07, TEXT, 4, 0x19, GREYS, 8, AT_B0000, 2 },
+    { 0x0D, PLANAR, 4, 0x0D, CGA_COLORS, 8, AT_A0000, 16 }, { 0x0E, PLANAR, 4, 0x0E, CGA_COLORS, 4, AT_A0000, 16 },
+    { 0x0F, PLANAR, 4, 0x11, GREYS, 2, AT_A0000, 2 }, { 0x10, PLANAR, 4, 0x12, EGA_COLORS, 2, AT_A0000, 16 },
+    { 0x11, PLANAR, 1, 0x1A, EGA_COLORS, 1, AT_A0000, 2 }, { 0x12, PLANAR, 4, 0x1B, EGA_COLORS, 1, AT_A0000, 16 },
+    { 0x13, BYTES, 8, 0x1C, VGA_COLORS, 1, AT_A0000, 256 },
 };
 /* While the Bochs VBE extensions show something */
-static ROM struct mode direct_mode = { 0xFF, DIRECT, 8, 0x1C, VGA_COLORS, 1, 0xA000, 256 };
-static ROM struct mode planar_mode = { 0xFF, PLANAR, 4, 0x1B, EGA_COLORS, 1, 0xA000, 16 };
+static ROM struct mode direct_mode = { 0xFF, DIRECT, 8, 0x1C, VGA_COLORS, 1, AT_A0000, 256 };
+static ROM struct mode planar_mode = { 0xFF, PLANAR, 4, 0x1B, EGA_COLORS, 1, AT_A0000, 16 };
 
 mode_ref find_mode(u8 number)
 {
@@ -83,7 +83,7 @@ mode_ref current_mode(void)
 }
 
 /* Text modes have as many scan lines as INT 10h AX=12xxh BL=30h has chosen. */
-const struct parameters __seg_gs *parameters_of(mode_ref m)
+static u32 parameters_of(mode_ref m)
 {
     u32 index = m->parameters;
     if (m->layout == TEXT && !(bda2.flags & FLAG_400)) {
@@ -92,10 +92,10 @@ const struct parameters __seg_gs *parameters_of(mode_ref m)
         else
             index = bda2.flags & FLAG_200 ? m->number : 0x13 + m->number;
     }
-    return &video_parameters[index];
+    return index;
 }
 
-void write_parameters(const struct parameters __seg_gs *p)
+static void write_parameters(const struct parameters *p)
 {
     u16 crtc = p->misc & 1 ? CRTC : CRTC_MONO;
     inb(STATUS1);
@@ -117,6 +117,7 @@ void write_parameters(const struct parameters __seg_gs *p)
             continue;
         outb(ATTRIBUTE, n);
         outb(ATTRIBUTE, p->attribute[n]);
+        keep_color(n, p->attribute[n]);
     }
     outb(ATTRIBUTE, 0x14);
     outb(ATTRIBUTE, 0);
@@ -125,7 +126,7 @@ void write_parameters(const struct parameters __seg_gs *p)
 
 static void clear(mode_ref m)
 {
-    fillw(FAR(m->segment, 0), m->layout == TEXT ? 0x0720 : 0, m->layout == TEXT || m->layout == CGA ? 0x4000 : 0x8000);
+    fillw(screen(m, 0), m->layout == TEXT ? 0x0720 : 0, m->layout == TEXT || m->layout == CGA ? 0x4000 : 0x8000);
 }
 
 /* What a CGA's two registers would hold in modes 0 to 7 */
@@ -137,7 +138,8 @@ int set_mode(u8 number)
     mode_ref m = find_mode(number & 0x7F);
     if (!m)
         return 0;
-    const struct parameters __seg_gs *p = parameters_of(m);
+    struct parameters own, *p = &own;
+    read_parameters(p, parameters_of(m));
     int text = m->layout == TEXT;
     if (has_dispi())
         set_dispi(ENABLE, 0);
@@ -165,6 +167,7 @@ int set_mode(u8 number)
     bda2.control = bda2.control & 0x7F | number & 0x80;
     vector(0x43) = rom_font(p->height);
     vector(0x1F) = rom_font(8) + 128 * 8;
+    apply_save_pointers(m);
     enable_display();
     return 1;
 }

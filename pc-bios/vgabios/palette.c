@@ -2,7 +2,6 @@
 #include "vgabios.h"
 
 #define MODE_CONTROL 0x10
-#define OVERSCAN 0x11
 #define COLOR_SELECT 0x14
 
 static void index_next(void) { inb(bda.crtc + 6); }
@@ -139,19 +138,11 @@ void cga_palette(struct regs *r)
     }
 }
 
-/* ---- AH=10h. Where the save pointer table names a place for the 16 colours and the border, they are put there, too. */
-static void keep(u8 index, u8 value)
-{
-    far table = save_pointer;
-    far place = table ? peekw(table + 4) | (u32) peekw(table + 6) << 16 : 0;
-    if (place && index < 0x12 && index != MODE_CONTROL)
-        pokeb(place + (index == OVERSCAN ? 16 : index), value);
-}
-
-static void set_color(u8 index, u8 value)
+/* ---- AH=10h */
+void set_color(u8 index, u8 value)
 {
     set_attribute(index, value);
-    keep(index, value);
+    keep_color(index, value);
 }
 
 void palette_services(struct regs *r)

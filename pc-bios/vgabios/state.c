@@ -10,6 +10,21 @@ static void flag(struct regs *r, u8 bit, int set)
     r->al = 0x12;
 }
 
+static void blank(int off)
+{
+    u8 clocking = in_index(SEQUENCER, 1);
+    out_index(SEQUENCER, 1, off ? clocking | SCREEN_OFF : clocking & ~SCREEN_OFF);
+}
+
+/* Does the processor reach the video memory? */
+static void reach_memory(int on) { outb(MISC_WRITE, on ? inb(MISC_READ) | 2 : inb(MISC_READ) & ~2); }
+
+static void enable_video(int on)
+{
+    blank(!on);
+    reach_memory(on);
+}
+
 void alternate_select(struct regs *r)
 {
     u8 off = r->al & 1;
@@ -30,8 +45,8 @@ void alternate_select(struct regs *r)
     case 0x31:
         flag(r, FLAG_NO_PALETTE, off);
         break;
-    case 0x32:                                      /* does the processor reach the video memory? */
-        outb(MISC_WRITE, off ? inb(MISC_READ) & ~2 : inb(MISC_READ) | 2);
+    case 0x32:
+        reach_memory(!off);
         r->al = 0x12;
         break;
     case 0x33:
@@ -41,12 +56,21 @@ void alternate_select(struct regs *r)
         bda2.control = bda2.control & ~CONTROL_NO_EMULATION | off;
         r->al = 0x12;
         break;
-    case 0x36: {
-        u8 clocking = in_index(SEQUENCER, 1);
-        out_index(SEQUENCER, 1, off ? clocking | SCREEN_OFF : clocking & ~SCREEN_OFF);
+    case 0x35:                                      /* switches between displays: this one off, with its state at ES:DX, or on */
+        if (r->al == 3) {
+            enable_video(1);
+            restore_state(2, FAR(r->es, r->dx));
+        } else if (r->al == 0 || r->al == 2) {
+            save_state(2, FAR(r->es, r->dx));
+            enable_video(0);
+        } else
+            break;                                  /* on the board itself there is none */
         r->al = 0x12;
         break;
-    }
+    case 0x36:
+        blank(off);
+        r->al = 0x12;
+        break;
     }
 }
 
@@ -97,7 +121,7 @@ void state_information(struct regs *r)
         .memory = 3 };                              /* 256 KiB */
     fillw(to, 0, 32);
     pokel(to, ROM_FAR(static_functionality));
-    copy(to + 4, FAR(0x40, 0x49), 30);
+    copy(to + 4, BDA_FAR(0x49), 30);
     copy(to + 34, FAR(stack_segment(), (u32) &now), sizeof now);
     r->al = 0x1B;
 }
@@ -147,8 +171,8 @@ void save_state(u16 parts, far to)
         to += REGISTERS_SIZE;
     }
     if (parts & 2) {
-        copy(to, FAR(0x40, 0x49), 30);
-        copy(to + 30, FAR(0x40, 0x84), 7);
+        copy(to, BDA_FAR(0x49), 30);
+        copy(to + 30, BDA_FAR(0x84), 7);
         pokel(to + 37, save_pointer);
         pokel(to + 41, vector(0x1F));
         pokel(to + 45, vector(0x43));
@@ -161,8 +185,6 @@ void save_state(u16 parts, far to)
         get_dac(0, 256, to + 2);
     }
 }
-
-static u32 peekl(far p) { return peekw(p) | (u32) peekw(p + 2) << 16; }
 
 void restore_state(u16 parts, far from)
 {
@@ -191,8 +213,8 @@ void restore_state(u16 parts, far from)
         inb(crtc + 6);
     }
     if (parts & 2) {
-        copy(FAR(0x40, 0x49), data, 30);
-        copy(FAR(0x40, 0x84), data + 30, 7);
+        copy(BDA_FAR(0x49), data, 30);
+        copy(BDA_FAR(0x84), data + 30, 7);
         save_pointer = peekl(data + 37);
         vector(0x1F) = peekl(data + 41);
         vector(0x43) = peekl(data + 45);

@@ -8,7 +8,7 @@ u32 rows(void) { return bda2.last_row + 1; }
 
 static far cell(mode_ref m, u8 page, u32 column, u32 row)
 {
-    return FAR(m->segment, page * bda.page_size + 2 * (row * bda.columns + column));
+    return screen(m, page * bda.page_size + 2 * (row * bda.columns + column));
 }
 
 /* ---- cursor and page */

@@ -1,7 +1,7 @@
 /* VBE 3.0 on the Bochs VBE registers (VESA BIOS Extension Core Functions Standard 3.0, chapter 4). Which mode is set, how
    wide its lines are and which part of it is shown are in the adapter's registers; nothing of it is kept here.
 
-   Not there: protected mode entry point (chapter 3), refresh rates of one's own, stereo, secondary palettes. */
+   Not there: stereo, secondary palettes. */
 #include "vbe.h"
 
 int has_dispi(void) { return (dispi(DISPI_ID) & 0xFFF0) == 0xB0C0; }
@@ -36,6 +36,7 @@ static vbe_mode_ref shown(void)
 /* ---- 02h, 03h */
 #define NO_CLEAR 0x8000
 #define LINEAR 0x4000
+#define OWN_TIMING 0x0800                           /* at ES:DI */
 
 /* CRT controller registers, as pairs: 132 characters of 8 dots; 480 lines. */
 static ROM u8 columns_132[] = { 0, 0x9B, 1, 0x83, 2, 0x84, 3, 0x9F, 4, 0x8A, 5, 0x1A, 0x13, 0x42, 0xFF };
@@ -71,12 +72,14 @@ static u16 set_text_mode(vbe_mode_ref m, u8 keep)
     return OK;
 }
 
-static u16 set_vbe_mode(u16 wanted)
+static u16 set_vbe_mode(struct regs *r)
 {
+    u16 wanted = r->bx;
+    far timing = wanted & OWN_TIMING ? FAR(r->es, r->di) : 0;
     if ((wanted & 0x3FFF) < 0x100)
         return wanted & LINEAR ? FAILED : set_mode(wanted & 0x7F | (wanted & NO_CLEAR ? 0x80 : 0)) ? OK : FAILED;
     vbe_mode_ref m = find_vbe_mode(wanted & 0x7FF);
-    if (!m || wanted & 0x3000 || wanted & LINEAR && m->bpp <= 4)
+    if (!m || wanted & 0x3000 || wanted & LINEAR && m->bpp <= 4 || timing && (!m->bpp || !timing_fits(m, timing)))
         return FAILED;
     if (!m->bpp)
         return set_text_mode(m, wanted & NO_CLEAR ? 0x80 : 0);
@@ -85,6 +88,8 @@ static u16 set_vbe_mode(u16 wanted)
     set_dispi(YRES, m->height);
     set_dispi(BPP, m->bpp);
     set_dispi(ENABLE, DISPI_ENABLED | (wanted & LINEAR ? DISPI_LFB : 0) | (wanted & NO_CLEAR ? DISPI_NOCLEAR : 0));
+    if (timing)
+        set_timing(m, timing);
     bda.mode = VBE_MODE;
     bda.columns = m->width / 8;
     bda.page_size = 0;
@@ -146,7 +151,7 @@ void vbe_services(struct regs *r)
     switch (r->al) {
     case 0x00: r->ax = controller_information(r); break;
     case 0x01: r->ax = mode_information(r); break;
-    case 0x02: r->ax = set_vbe_mode(r->bx); break;
+    case 0x02: r->ax = set_vbe_mode(r); break;
     case 0x03: r->ax = get_vbe_mode(r); break;
     case 0x04: r->ax = state(r); break;
     case 0x05: r->ax = window(r); break;
@@ -155,6 +160,7 @@ void vbe_services(struct regs *r)
     case 0x08: r->ax = dac_width(r); break;
     case 0x09: r->ax = palette_data(r); break;
     case 0x0A: r->ax = protected_mode(r); break;
+    case 0x0B: r->ax = pixel_clock(r); break;
     case 0x10: r->ax = power(r); break;
     case 0x15: r->ax = display_data(r); break;
     default: r->ax = 0x0100;                        /* there is no such function */

@@ -9,6 +9,7 @@ u32 frame_buffer(void);
 
 #define OK 0x004F
 #define FAILED 0x014F
+#define MAX_CLOCK 250000000                         /* Hz, of pixels: the adapter has no limit of its own */
 #define NOT_NOW 0x034F                              /* invalid in the current mode */
 
 /* ---- vbe.c */
@@ -17,6 +18,11 @@ u32 bytes_per_pixel(u32 bpp);
 u32 line_bytes(u32 pixels, u32 bpp);
 u32 total_bytes(vbe_mode_ref m);
 vbe_mode_ref find_vbe_mode(u16 number);             /* 0: there is none, or it does not fit into the memory */
+
+/* ---- vbe_timing.c */
+int timing_fits(vbe_mode_ref m, far from);
+void set_timing(vbe_mode_ref m, far from);
+u16 pixel_clock(struct regs *r);
 
 /* ---- vbe_info.c, vbe_display.c: each returns AX. */
 u16 controller_information(struct regs *r);

@@ -77,7 +77,7 @@ u16 mode_information(struct regs *r)
         .set_window = ROM_FAR(set_window), .line = line, .width = m->width, .height = m->height,
         .char_width = 8, .char_height = 16, .planes = bpp == 4 ? 4 : 1, .bpp = bpp, .banks = 1,
         .model = bpp == 4 ? MODEL_PLANAR : bpp == 8 ? MODEL_PACKED : MODEL_DIRECT, .pages = pages, .reserved = 1,
-        .banked_pages = pages, .max_clock = 250000000 };    /* Hz: the adapter has no limit of its own */
+        .banked_pages = pages, .max_clock = MAX_CLOCK };
     if (bpp > 8)
         for (u32 n = 0; n < 8; n++)
             info.colors[n] = info.linear_colors[n] = masks[bpp == 15 ? 0 : bytes_per_pixel(bpp) - 1][n];

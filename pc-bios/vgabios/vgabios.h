@@ -1,6 +1,7 @@
 /* The VGA BIOS. Segments while it runs: CS and GS are the image (constants, declared ROM), FS is 0 (the interrupt
    vectors and the BIOS data area), SS and DS the caller's stack; ES is nobody's. There are no variables but the BIOS data
-   area's and what the adapter's registers hold. */
+   area's and what the adapter's registers hold. In protected mode (VBE 3.0) they are selectors, and those of the video
+   memory and of a block that stands for the BIOS data area are in `segments`. */
 #include "../ports.h"
 
 #define ROM const __seg_gs __attribute__((section(".tables")))
@@ -54,11 +55,16 @@ struct video_data2 {                                /* from 40:84h on */
 typedef u32 far;
 #define FAR(segment, offset) ((u32) (segment) << 16 | (u16) (offset))
 static inline u16 rom_segment(void) { u16 v; asm("movw %%gs, %0" : "=r"(v)); return v; }
+static inline u16 data_segment(void) { u16 v; asm("movw %%fs, %0" : "=r"(v)); return v; }
 static inline u16 stack_segment(void) { u16 v; asm("movw %%ss, %0" : "=r"(v)); return v; }
 #define ROM_FAR(object) FAR(rom_segment(), (u32) (object))
+#define BDA_FAR(offset) FAR(data_segment(), 0x400 + (offset))
+extern const u16 __seg_gs segments[];
+enum { AT_A0000 = 1, AT_B0000, AT_B8000 };          /* in segments */
 
 u8 peekb(far p);
 u16 peekw(far p);
+u32 peekl(far p);
 void pokeb(far p, u8 v);
 void pokew(far p, u16 v);
 void pokel(far p, u32 v);
@@ -73,7 +79,8 @@ struct mode {
     u8 parameters;                                  /* index of its entry in the video parameter table */
     u8 palette;
     u8 pages;
-    u16 segment, colors;
+    u8 segment;                                     /* AT_A0000 ... */
+    u16 colors;
 };
 typedef const struct mode __seg_gs *mode_ref;
 struct parameters {                                 /* an entry of the video parameter table, which programs may read */
@@ -86,13 +93,19 @@ extern ROM struct mode modes[];
 #define MODES 15
 mode_ref find_mode(u8 number);
 mode_ref current_mode(void);
-const struct parameters __seg_gs *parameters_of(mode_ref m);
+static inline far screen(mode_ref m, u32 offset) { return FAR(segments[m->segment], offset); }
 int set_mode(u8 number);
-void write_parameters(const struct parameters __seg_gs *p);
+
+/* ---- save_pointers.c */
+void read_parameters(struct parameters *to, u32 index);
+void keep_color(u8 index, u8 value);
+void apply_save_pointers(mode_ref m);
 
 /* ---- palette.c */
+#define OVERSCAN 0x11                               /* of the attribute controller */
 void palette_services(struct regs *r);
 void set_attribute(u8 index, u8 value);
+void set_color(u8 index, u8 value);
 u8 get_attribute(u8 index);
 void enable_display(void);
 void load_palette(u8 kind);

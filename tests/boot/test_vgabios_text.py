@@ -185,6 +185,18 @@ def test_the_screen_can_be_switched_off(guest):
     assert g.machine.vga.picture().any()
 
 
+def test_switching_between_displays(guest):
+    """BL=35h: off with its state at ES:DX, then on again; of a display on the board itself, which is not there, nothing is said."""
+    g = guest(dict(ax=3), *teletype("light"), dict(ax=0x1202, bx=0x35, dx=0))
+    assert g.results[-1].ax & 0xFF == 0x12 and not g.machine.vga.picture().any()
+    assert g.read(DATA, 3) == b"\x03\x50\x00" and not g.machine.vga.s.misc & 2
+    g = guest(dict(ax=3), *teletype("light"), dict(ax=0x1202, bx=0x35, dx=0), dict(ax=0x0200, bx=0, dx=0x0505), dict(ax=0x1203, bx=0x35, dx=0),
+              dict(ax=0x0300, bx=0), *(dict(ax=0x1200 | al, bx=0x35, dx=0x100) for al in (0x01, 0x80)))
+    assert g.machine.vga.picture().any() and g.machine.vga.s.misc & 2
+    assert g.results[-4].ax & 0xFF == 0x12 and g.results[-3].dx == 0x0005
+    assert [result.ax & 0xFF for result in g.results[-2:]] == [0x01, 0x80]
+
+
 def test_the_save_pointer_leads_to_the_parameter_table(guest):
     g = guest(dict(ax=3))
     table = g.far(g.far(0x4A8))

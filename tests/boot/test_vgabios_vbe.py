@@ -1,4 +1,6 @@
 """VBE 3.0 of our VGA BIOS; offsets in its information blocks are those of the standard."""
+import struct
+
 import numpy as np
 import pytest
 
@@ -121,6 +123,48 @@ def test_on_isapc_the_frame_buffer_is_where_it_always_is(guest):
     assert g.dword(DATA + 40) == 0xE0000000
     g.machine.memory.address_space_memory.write(0xE0000000, b"\x30\x20\x10\0")
     assert g.machine.vga.picture()[0, :2].tolist() == [[0x10, 0x20, 0x30], [0, 0, 0]]
+
+
+# ---------------------------------------------------------------- timings of one's own (function 02h, bit 11; CRTCInfoBlock)
+OWN_TIMING = 0x0800
+# VESA's Display Monitor Timings for 1024 x 768 at 75 Hz: pixels and lines to the end of the frame, of the picture, of the pulse
+XGA_75 = dict(ht=1312, hs=1040, he=1136, vt=800, vs=769, ve=772, flags=0, clock=78_750_000, refresh=7503)
+
+
+def crtc_info(**changes):
+    return struct.pack("<6HBIH", *(XGA_75 | changes).values()).ljust(59, b"\0")
+
+
+@pytest.mark.parametrize("changes, hz, misc", [({}, 75.03, 0x00), ({"flags": 0x0C}, 75.03, 0xC0), ({"flags": 0x04}, 75.03, 0x40),
+                                               ({"clock": 126_000_000, "refresh": 12005}, 120.05, 0x00)])
+def test_a_timing_of_one_s_own(guest, changes, hz, misc):
+    """The retrace comes as often as asked, in its place in the frame; the synchronization pulses have their polarity."""
+    g = guest(poke(DATA, crtc_info(**changes)), dict(ax=0x4F02, bx=0x117 | LINEAR | OWN_TIMING, di=0), dict(ax=0x4F03))
+    assert codes(g.results[1:]) == [OK, OK] and g.results[2].bx == 0x117 | LINEAR
+    timing = g.machine.vga.frame_timing()
+    assert abs(1e9 / timing.frame_ns / hz - 1) < 0.005
+    assert abs(timing.retrace_start / timing.vertical_total - 769 / 800) < 0.01 and timing.retrace_lines >= 1
+    assert g.machine.vga.s.misc & 0xC0 == misc
+    assert g.machine.vga.picture().shape == (768, 1024, 3)
+
+
+@pytest.mark.parametrize("changes", [{"flags": 0x01}, {"flags": 0x02}, {"flags": 0x10}, {"clock": 0}, {"clock": 400_000_000}, {"refresh": 0}, {"refresh": 900},
+                                     {"hs": 1000}, {"he": 1040}, {"he": 1313}, {"vs": 760}, {"ve": 769}, {"ve": 801}, {"vt": 700}])
+def test_a_timing_that_cannot_be_is_refused(guest, changes):
+    """Double scan and interlace, which no mode's attributes offer; parts that overlap; a clock beyond the mode's."""
+    g = guest(poke(DATA, crtc_info(**changes)), dict(ax=0x4F02, bx=0x101), dict(ax=0x4F02, bx=0x117 | OWN_TIMING, di=0), dict(ax=0x4F03))
+    assert codes(g.results[1:]) == [OK, FAILED, OK] and g.results[3].bx == 0x101
+
+
+def test_only_graphics_modes_have_timings(guest):
+    g = guest(poke(DATA, crtc_info()), dict(ax=0x4F02, bx=0x109 | OWN_TIMING, di=0), dict(ax=0x4F02, bx=0x013 | OWN_TIMING, di=0))
+    assert codes(g.results[1:]) == [FAILED, FAILED]
+
+
+def test_pixel_clocks_up_to_the_highest(guest):
+    g = guest(dict(ax=0x4F0B, bx=0, cx=78_750_000, dx=0x117), dict(ax=0x4F0B, bx=0, cx=400_000_000, dx=0x117), dict(ax=0x4F0B, bx=0, cx=1, dx=0x12A), dict(ax=0x4F0B, bx=1, cx=1, dx=0x117), dict(ax=0x4F01, cx=0x117, di=0))
+    assert codes(g.results) == [OK, OK, FAILED, FAILED, OK]
+    assert g.results[0].cx == 78_750_000 & 0xFFFF and g.results[1].cx == g.dword(DATA + 62) & 0xFFFF
 
 
 def test_modes_that_are_not_there_are_refused(guest):
@@ -285,6 +329,98 @@ def test_the_protected_mode_interface_names_its_ports(guest):
     while (port := word(call.code, call.ports + 2 * len(ports))) != 0xFFFF:
         ports.append(port)
     assert {0x1CE, 0x1CF, 0x3C8, 0x3C9, 0x3DA} <= set(ports)
+
+
+# ---------------------------------------------------------------- the protected mode entry point
+CODE, DATA_ALIAS, BIOS_DATA, A0000, B0000, B8000, STACK, CODE_16, FLAT, BUFFER = range(0x08, 0x58, 8)
+IMAGE, BIOS_BLOCK, BUFFER_AT, STACK_AT = 0x20000, 0x30000, 0x40000, 0x50000
+
+
+def descriptor(base, limit, access, big=0):
+    return struct.pack("<HHBBBB", limit & 0xFFFF, base & 0xFFFF, base >> 16 & 0xFF, access, limit >> 16 & 15 | big, base >> 24)
+
+
+class ProtectedMode:
+    """The image in a bare CPU's memory, with the machine's ports, set up as the standard tells programs to."""
+
+    def __init__(self, g):
+        self.routines = Routines(g) if g.results else None
+        image = g.read(0xC0000, 0x8800)
+        pmid = image.index(b"PMID")
+        assert pmid < 0x8000 and sum(image[pmid:pmid + 20]) & 0xFF == 0
+        self.entry, init, *segments = struct.unpack_from("<7H", image, pmid + 4)
+        assert segments == [0, 0xA000, 0xB000, 0xB800, 0xC000] and image[pmid + 18] == 0
+        image = bytearray(image)
+        struct.pack_into("<5HB", image, pmid + 8, BIOS_DATA, A0000, B0000, B8000, DATA_ALIAS, 1)
+        cpu = self.cpu = self.routines.cpu
+        table = bytes(8) + descriptor(IMAGE, 0xFFFF, 0x9B) + descriptor(IMAGE, 0xFFFF, 0x93) + descriptor(BIOS_BLOCK, 0x5FF, 0x93) \
+            + b"".join(descriptor(base, size, 0x93) for base, size in ((0xA0000, 0xFFFF), (0xB0000, 0xFFFF), (0xB8000, 0x7FFF))) \
+            + descriptor(STACK_AT, 0xFFFF, 0x93) + descriptor(0, 0xFFFF, 0x9B) + descriptor(0, 0xFFFFF, 0x9B, 0xC0) + descriptor(BUFFER_AT, 0xFFFF, 0x93)
+        cpu.write(0x2000, table)
+        cpu.write(0x2100, struct.pack("<HI", len(table) - 1, 0x2000))
+        cpu.write(IMAGE, bytes(image))
+        cpu.write(BIOS_BLOCK, bytes(0x600))
+        self.call(init)
+
+    def call(self, offset, **registers):
+        """A far call of 16 bits, with a stack of 16 bits; ES is the buffer's selector."""
+        from tests.guest import asm
+        values = "".join(f"mov {name}, {value};" for name, value in registers.items())
+        start = asm("lgdt cs:[0x2100]; mov ax, 0x38; mov ss, ax; mov esp, 0x1000;", 0x3000) + b"\xea\x00\x31\x00\x00\x40\x00"
+        code = asm(f"mov ax, {BUFFER}; mov es, ax; mov ds, ax; {values}", 0x3100, 16) + b"\x9a" + struct.pack("<HH", offset, CODE)
+        end = 0x3000 + len(start)
+        self.cpu.write(0x3000, start)
+        self.cpu.write(0x3100, code + b"\x66\xea" + struct.pack("<IH", end, FLAT))
+        self.cpu.eip = 0x3000
+        self.cpu.run(until=end, steps=2_000_000)
+        assert self.cpu.eip == end and self.cpu.esp == 0x1000, (hex(self.cpu.eip), hex(self.cpu.esp))
+        return self.cpu.eax & 0xFFFF
+
+    def __call__(self, **registers):
+        return self.call(self.entry, **registers)
+
+
+@pytest.fixture
+def protected(guest):
+    g = guest(dict(ax=3), dict(ax=0x4F0A, bx=0))
+    call = ProtectedMode(g)
+    call.machine = g.machine
+    return call
+
+
+def test_protected_mode_asks_for_information(protected):
+    protected.cpu.write(BUFFER_AT, b"VBE2")
+    assert protected(eax=0x4F00, edi=0) == OK
+    block = protected.cpu.read(BUFFER_AT, 512)
+    assert block[:6] == b"VESA\x00\x03" and word(block, 8) in (CODE, DATA_ALIAS) and word(block, 16) == BUFFER
+    assert protected.cpu.read(IMAGE + word(block, 6), 7) == b"qemu_py"
+    assert protected(eax=0x4F01, ecx=0x117, edi=0) == OK
+    assert struct.unpack_from("<HH", protected.cpu.read(BUFFER_AT, 256), 18) == (1024, 768)
+    assert protected(eax=0x4F03) == OK and protected.cpu.ebx & 0xFFFF == 3
+
+
+def test_protected_mode_sets_modes(protected):
+    """A linear one; the old ones through the selectors for the video memory."""
+    dispi = protected.machine.vga.dispi
+    assert protected(eax=0x4F02, ebx=0x111 | LINEAR) == OK and dispi.enabled and (dispi.s.xres, dispi.s.bpp) == (640, 16)
+    assert protected(eax=0x4F03) == OK and protected.cpu.ebx & 0xFFFF == 0x111 | LINEAR
+    assert protected(eax=0x4F07, ebx=0, ecx=0, edx=7) == OK and dispi.s.y_offset == 7
+    assert protected(eax=0x4F05, ebx=0, edx=3) == OK and dispi.s.bank == 3
+    size = protected(eax=0x4F04, edx=0, ecx=15), protected.cpu.ebx & 0xFFFF
+    assert size[0] == OK and protected(eax=0x4F04, edx=1, ecx=15, ebx=0) == OK
+    protected.cpu.write(0xB8000, b"x" * 0x8000)
+    assert protected(eax=0x4F02, ebx=0x03) == OK and not dispi.enabled
+    assert protected.cpu.read(0xB8000, 8) == b" \x07" * 4
+    assert protected(eax=0x4F04, edx=2, ecx=15, ebx=0) == OK and dispi.enabled and dispi.s.y_offset == 7
+
+
+def test_protected_mode_sets_colours(protected):
+    assert protected(eax=0x4F02, ebx=0x101) == OK
+    protected.cpu.write(BUFFER_AT, b"\x01\x02\x03\0")
+    assert protected(eax=0x4F09, ebx=0, ecx=1, edx=5, edi=0) == OK
+    assert bytes(protected.machine.vga.s.dac[15:18]) == b"\3\2\1"
+    assert protected(eax=0x4F15, ebx=1, edx=0, ecx=0, edi=0) == OK
+    assert protected.cpu.read(BUFFER_AT, 8) == b"\0\xff\xff\xff\xff\xff\xff\0"
 
 
 def test_the_window_function_can_be_called(guest):
