@@ -233,9 +233,10 @@ def state(cpu):
     return seen
 
 
-# (steps of a run, tier): in one go and in small steps, interpreted and as host code from the first or the third run on
-PACES = ((1 << 30, "default"), (1, "default"), (7, "default"))
-ENGINES = ((1 << 30, None), (1 << 30, 0), (7, 0), (1 << 30, 2))
+# (steps of a run, tier): in one go and in small steps, interpreted and as host code from the first or the third run on. Engines
+# are compared at one pace: which pages the TLB has shows in a guest that changes its page tables under it.
+PACES = (((1 << 30, "default"), (1, "default"), (7, "default")),)
+ENGINES = ((1 << 30, None), (1 << 30, 0), (1 << 30, 2)), ((7, None), (7, 0))
 
 
 def compare_ways(scene, seed, code, ways):
@@ -424,7 +425,8 @@ def main():
               f"{' --engines' if args.engines else ''}", flush=True)
         faulthandler.dump_traceback_later(args.limit, exit=True)
         if args.paces or args.engines:
-            result = compare_ways(args.scene, seed, code, ENGINES if args.engines else PACES)
+            for ways in ENGINES if args.engines else PACES:
+                result = compare_ways(args.scene, seed, code, ways)
         else:
             result = SCENES[args.scene](random.Random(f"{args.scene}/{seed}"), code)
         faulthandler.cancel_dump_traceback_later()
