@@ -15,6 +15,29 @@ X87 = ("d9e8", "d9ee", "d9eb", "dcc1", "dec9", "d9c9", "d9fa", "d9e0", "d9e1", "
        "d9f0", "dfe0")
 
 
+MMX = ("0ffc", "0fd5", "0ff5", "0f60", "0f63", "0fef", "0f6f", "0fdb", "0ff6", "0fd4", "0fe5", "0ff2", "0fd3")
+
+
+def mmx_block(rng):
+    """With x87 instructions between: TOP and tags are seen."""
+    out = bytearray()
+    for _ in range(rng.randrange(4, 14)):
+        kind = rng.randrange(8)
+        if kind < 3:
+            out += bytes.fromhex(rng.choice(MMX)) + bytes((0xC0 | rng.randrange(64),))
+        elif kind < 5:
+            out += bytes.fromhex(rng.choice(MMX)) + bytes((0x46 | rng.randrange(8) << 3, rng.randrange(128)))
+        elif kind == 5:
+            out += b"\x0F" + rng.choice((b"\x7E\x46", b"\x7F\x4E", b"\xC4\x56", b"\x70\x5E")) + bytes((rng.randrange(128),))
+            if out[-3] in (0xC4, 0x70):
+                out.append(rng.randrange(4))
+        elif kind == 6:
+            out += bytes.fromhex(rng.choice(("0f7ec2", "0f6eda", "0fd7d1", "0fc5d303", "0fc4ca02", "f30fd6d1", "f20fd6ca", "0f71d203")))
+        else:
+            out += bytes.fromhex(rng.choice(("0f77", "d9e8", "dfe0", "ddd8", "d91e")))
+    return bytes(out)
+
+
 def sse_block(rng):
     out = bytearray()
     for _ in range(rng.randrange(4, 14)):
@@ -56,7 +79,7 @@ def run(code, tier, end):
         cpu.counters()["host_count"]
 
 
-@pytest.mark.parametrize("kind", (sse_block, x87_block))
+@pytest.mark.parametrize("kind", (sse_block, x87_block, mmx_block))
 @pytest.mark.parametrize("seed", range(40))
 def test_a_loop_ends_alike(kind, seed):
     block = kind(random.Random(seed))

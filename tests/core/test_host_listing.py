@@ -26,6 +26,7 @@ CASES = {
     "carry_beside": "cmp eax, ebx; rol ecx, 3; setz dl; hlt",
     "called": "cpuid; rdtsc; hlt",
     "indirect": "jmp eax",
+    "mmx": "movq mm0, [esi]; paddw mm0, mm1; pmullw mm0, [esi + 8]; psrlw mm0, 4; movq [esi], mm0; movd eax, mm0; emms; hlt",
     "truncation": "fldcw [esp + 4]; fistp dword ptr [esp]; fldcw [esp + 6]; hlt",
     "truncation_apart": "fldcw [esi]; fistp qword ptr [edi]; fldcw [ebx]; hlt",
     "sse": "addps xmm0, xmm1; movaps [esi], xmm0; hlt",

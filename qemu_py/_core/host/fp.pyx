@@ -1,6 +1,6 @@
-"""x87, MMX and SSE as host code: what both have in common, and SSE.
+"""x87, MMX and SSE as host code: what they have in common, and SSE.
 
-Guest XMM0-7 are in XMM0-7, xmm_t[0] in XMM8, the guest's MXCSR in the host's, the guest's x87 in the host's: from the first
+Guest XMM0-7 are in XMM0-7, xmm_t[0] in XMM8, the guest's MXCSR in the host's, the guest's x87 and MMX in the host's: from the first
 op that wants them until control leaves for C (fp_stubs.pxi). An op is the guest's own instruction, with the operand in
 memory addressed anew. All of this is for a guest that has every exception masked; for one that has not, each op goes back
 to the interpreter.
@@ -11,6 +11,8 @@ from qemu_py._core.host.access cimport access_flat, mem
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.flagstate cimport save_host_flags, touch
 from qemu_py._core.host.gen cimport *
+from qemu_py._core.host.mmx cimport gen_mmx, takes_operand
+from qemu_py._core.host.vector cimport sse_m, sse_rr
 from qemu_py._core.host.x87 cimport COLD_CONTROL, emit_cold_control, gen_truncation, gen_x87, is_truncation
 from qemu_py._core.ir.table cimport *
 
@@ -92,26 +94,6 @@ cdef inline void written(Gen *g, int reg) noexcept nogil:
 
 cdef inline bint upper(uint16_t o) noexcept nogil:
     return o - XMM & 15 == 8
-
-cdef void sse_prefix(Asm *a, uint32_t enc, int reg, int index, int base) noexcept nogil:
-    if enc >> 16 & 0xFF:
-        b1(a, enc >> 16 & 0xFF)
-    prefix(a, 4, reg, index, base)
-    b1(a, 0x0F)
-    if enc >> 8 & 3 == 2:
-        b1(a, 0x38)
-    elif enc >> 8 & 3 == 3:
-        b1(a, 0x3A)
-    b1(a, enc & 0xFF)
-
-cdef void sse_rr(Asm *a, uint32_t enc, int reg, int rm_) noexcept nogil:
-    sse_prefix(a, enc, reg, -1, rm_)
-    b1(a, 0xC0 | (reg & 7) << 3 | (rm_ & 7))
-
-cdef void sse_m(Gen *g, uint32_t enc, int reg) noexcept nogil:
-    """With the operand of the access before."""
-    sse_prefix(&g.a, enc, reg, g.base, g.addend)
-    modrm_mem(&g.a, reg, g.addend, g.base, 0, g.disp)
 
 cdef int gen_sse(Gen *g, IROp *op, FPTemplate *t) noexcept nogil:
     """Nonzero: no template after all."""
@@ -239,6 +221,12 @@ cdef int gen_sse_move(Gen *g, IROp *op, FPTemplate *t, int x, int y) noexcept no
 
 cdef int gen_fp(Gen *g, IROp *op, FPTemplate *t) noexcept nogil:
     cdef FPTemplate *three[3]
+    cdef FPTemplate *next_
+    if F_FIRST_MMX <= t.form < F_x87:
+        need(g, FP_LIVE_X87)
+        if t.form == F_mm_to_xmm or t.form == F_mm_from_xmm:
+            need(g, FP_LIVE_XMM)
+        return gen_mmx(g, op, t, False)
     if t.form >= F_x87:
         if t.form != F_x87_wait:        # what is live has nothing pending
             need(g, FP_LIVE_X87)
@@ -247,4 +235,12 @@ cdef int gen_fp(Gen *g, IROp *op, FPTemplate *t) noexcept nogil:
             if is_truncation(op, three):
                 return gen_truncation(g, op, three)
         return gen_x87(g, op, t)
+    if t.form in (F_ld8, F_ld4_z, F_ld2) and g.k + 1 < g.tb.nops:
+        next_ = fp_template(op[1].opc)
+        if takes_operand(op + 1, next_):            # an MMX instruction's: its own again
+            need(g, FP_LIVE_X87)
+            if access_flat(g, op, t.size, False, False):
+                return 1
+            g.k += 1
+            return gen_mmx(g, op + 1, next_, True)
     return gen_sse(g, op, t)

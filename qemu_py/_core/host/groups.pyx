@@ -59,7 +59,7 @@ cdef inline bint only_reads_a(int id) noexcept nogil:
 
 
 cdef inline bint writes_memory(FPTemplate *t) noexcept nogil:
-    return t.form in (F_st16, F_st8, F_st4, F_x87_stw) or t.form == F_x87_m and t.arg
+    return t.form in (F_st16, F_st8, F_st4, F_mm_st, F_x87_stw) or t.form == F_x87_m and t.arg
 
 
 cdef void effect_of(IROp *op, HostTemplate *t, int guest, Effect *e) noexcept nogil:
