@@ -135,7 +135,6 @@ cdef class CPU(VCPU):
         tb_invalidate_phys_page_range(self.env.tbx, self.env.dispatch, address, end)
 
     cdef void set_until(self, object until) except *:
-        cdef uint32_t i
         if until == self.until_address:
             return
         if self.until_address is not None:

@@ -61,13 +61,17 @@ cdef class TBCache:
     def __cinit__(self, uint64_t size=DEFAULT_TB_SIZE, tier=DEFAULT, bint chain=True):
         if size < 1 << 18:
             raise UserError(f"tb-size: {size} bytes are too few for a translation cache; give at least 256 KiB")
-        # A TB averages a few dozen ops of 32 bytes
-        self.tbx = tb_context_new(size, <uint32_t> (size // 256))
-        self.tbx.no_chain = not chain
         if tier == DEFAULT:
             tier = default_tier()
-        if tier is not None:
-            host_attach(self.tbx, size, tier)
+        try:
+            # A TB averages a few dozen ops of 32 bytes
+            self.tbx = tb_context_new(size, <uint32_t> (size // 256))
+            self.tbx.no_chain = not chain
+            if tier is not None:
+                host_attach(self.tbx, size, tier)
+        except MemoryError:
+            raise UserError(f"the host does not have the memory for a translation cache of {size >> 20} MiB: give it less with"
+                            " -accel tcg,tb-size=") from None
 
     def __dealloc__(self):
         if self.tbx != NULL:

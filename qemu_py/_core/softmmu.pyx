@@ -73,8 +73,8 @@ cdef enum:
     PROT_READ = 1
     PROT_WRITE = 2
     PROT_EXEC = 4
-    PROT_GLOBAL = 16
     PROT_DIRTY = 8              # D is set (or there is none): a write needs no walk
+    PROT_GLOBAL = 16
 
 
 # ---------------------------------------------------------------- page walk
@@ -139,7 +139,6 @@ cdef int page_walk(CPUX86State *env, uint64_t va, int access, int mmu_idx, bint 
         return error
 
     if pde & PG_PS and (pae or env.cr[4] & CR4_PSE):
-        pte_host = NULL
         if pae:
             reserved |= 0x1FE000
             t.large = 21
@@ -759,9 +758,9 @@ cdef uint8_t *tlb_vaddr_to_host(CPUX86State *env, uint64_t va, int access, int m
     if tag[0] != want:
         if (tag[0] & ~<uint64_t> TLB_FLAGS) == want:
             return NULL
-        env.tlb_fill_count += 1
         if tlb_revive(env, va, access, mmu_idx) and tag[0] == want:
             return <uint8_t *> <uintptr_t> (e.addend + va)
+        env.tlb_fill_count += 1
         # The walk raises nothing, but setting A (and D, for a write) is right: the caller accesses.
         if page_walk(env, va, access, mmu_idx, False, &t) >= 0:
             return NULL

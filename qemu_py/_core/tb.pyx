@@ -34,18 +34,17 @@ cdef inline TranslationBlock *tagged(TranslationBlock *p, int tag) noexcept nogi
 # ---------------------------------------------------------------- the context
 cdef TBContext *tb_context_new(uint64_t buffer_size, uint32_t max_tbs) except NULL:
     cdef TBContext *tbx = <TBContext *> calloc(1, sizeof(TBContext))
-    cdef void *buffer
     if tbx == NULL:
         raise MemoryError("translation cache")
-    buffer = mmap(NULL, buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    tbx.max_tbs = max_tbs
+    tbx.code_gen_buffer_size = buffer_size
+    tbx.code_gen_buffer = <uint8_t *> mmap(NULL, buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     tbx.tb_phys_hash = <TranslationBlock **> calloc(CODE_GEN_PHYS_HASH_SIZE, sizeof(void *))
     tbx.tbs = <TranslationBlock *> mmap(NULL, <uint64_t> max_tbs * sizeof(TranslationBlock),
                                         PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    if buffer == MAP_FAILED or tbx.tbs == MAP_FAILED or tbx.tb_phys_hash == NULL:
+    if tbx.code_gen_buffer == MAP_FAILED or tbx.tbs == MAP_FAILED or tbx.tb_phys_hash == NULL:
+        tb_context_free(tbx)
         raise MemoryError("translation cache")
-    tbx.max_tbs = max_tbs
-    tbx.code_gen_buffer = <uint8_t *> buffer
-    tbx.code_gen_buffer_size = buffer_size
     tbx.code_gen_ptr = tbx.code_gen_buffer
     tbx.code_gen_end = tbx.code_gen_buffer + buffer_size - CODE_GEN_MAX_OPS * sizeof(IROp)
     tbx.invalidate_fast = tb_invalidate_phys_page_fast
@@ -56,8 +55,10 @@ cdef TBContext *tb_context_new(uint64_t buffer_size, uint32_t max_tbs) except NU
 
 
 cdef void tb_context_free(TBContext *tbx) noexcept:
-    munmap(tbx.code_gen_buffer, tbx.code_gen_buffer_size)
-    munmap(tbx.tbs, <uint64_t> tbx.max_tbs * sizeof(TranslationBlock))
+    if tbx.code_gen_buffer != MAP_FAILED:
+        munmap(tbx.code_gen_buffer, tbx.code_gen_buffer_size)
+    if tbx.tbs != MAP_FAILED:
+        munmap(tbx.tbs, <uint64_t> tbx.max_tbs * sizeof(TranslationBlock))
     free(tbx.tb_phys_hash)
     free(tbx)
 

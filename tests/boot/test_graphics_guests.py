@@ -14,8 +14,8 @@ from tests.boot.screens import MS, need_seabios
 from tests.boot.test_guests import DEBIAN, ISOLINUX, LDLINUX, THEIR_VGA, need, need_program
 
 FIRMWARE = [("seabios", THEIR_VGA), ("seabios", "vgabios.bin"), ("bios.bin", "vgabios.bin")]
-POLL = 100 * MS
-STILL = 20                              # polls
+POLL = 250 * MS
+STILL = 8                               # polls
 GRUB_CONFIG = """
 insmod vbe
 insmod gfxterm

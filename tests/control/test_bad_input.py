@@ -3,6 +3,7 @@
 The command runs in this process, up to the first instruction, which no case here may reach.
 """
 import os
+import resource
 import socket
 import struct
 import subprocess
@@ -198,3 +199,11 @@ def test_the_command_itself_says_no_more(here):
     result = subprocess.run([sys.executable, "-m", "qemu_py", "-hda", "truncated"], capture_output=True, timeout=60, text=True,
                             env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])})
     assert result.returncode == 1 and result.stdout == "" and result.stderr.count("\n") == 1 and "truncated" in result.stderr
+
+
+def test_a_translation_cache_for_which_there_is_no_memory(here):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+    result = subprocess.run([sys.executable, "-m", "qemu_py", "-kernel", "kernel", "-accel", "tcg,tb-size=1024"], stdin=subprocess.DEVNULL,
+                            capture_output=True, timeout=60, text=True, preexec_fn=limit, env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])})
+    assert result.returncode == 1 and result.stdout == "" and result.stderr.count("\n") == 1 and "tb-size=" in result.stderr
