@@ -1,4 +1,5 @@
 """Lengths of random instructions, against capstone; where the two differ a table says why."""
+import functools
 import random
 
 import pytest
@@ -87,14 +88,18 @@ def justified(code, code32, name, theirs):
 PREFIXES = b"\x26\x2E\x36\x3E\x64\x65\x66\x67\xF0\xF2\xF3"
 
 
+@functools.lru_cache(None)
+def disassembler(code32):
+    return capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_32 if code32 else capstone.CS_MODE_16)
+
+
 def lengths(code, code32):
     """(our mnemonic or None, our length or None, capstone's mnemonic or None, its length or None)"""
     try:
         name, length, _ = decode(code, code32)
     except ValueError:
         name = length = None
-    md = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_32 if code32 else capstone.CS_MODE_16)
-    theirs = next(md.disasm_lite(code, 0, 1), None)
+    theirs = next(disassembler(code32).disasm_lite(code, 0, 1), None)
     if theirs is None:
         return name, length if name else None, None, None
     mnemonic = theirs[2].split()[-1] if theirs[2] else None

@@ -301,7 +301,7 @@ static int64_t run_all(struct record *records, int64_t end, int how, volatile in
             exit(3);
         }
         if (pid == 0) {
-            struct itimerval limit = {.it_value.tv_sec = 5 + (end - *at) / 10000};
+            struct itimerval limit = {.it_value.tv_sec = 2 + (end - *at) / 10000};
             setitimer(ITIMER_PROF, &limit, 0);  /* bytes that loop end the worker; processor time, as the host may be busy */
             catch_signals();
             lock_down();
