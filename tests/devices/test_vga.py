@@ -44,7 +44,7 @@ class Card:
     def __init__(self, clock):
         self.memory = Memory()
         self.vga = ISAVGA(clock, self.memory)
-        self.vga.connect(ISABus(self.memory.system_io, []), self.memory.system_memory)
+        self.vga.plug(ISABus(self.memory.system_io, [], memory_space=self.memory.system_memory))
         self.memory.system_memory.add_subregion(LFB_BASE, MemoryRegion.alias_of("lfb", self.vga.mem.vram, 0, 16 << 20))
         self.outb, self.inb = self.memory.physmap.port_write, self.memory.physmap.port_read
         self.write_bytes, self.read_bytes = (self.memory.address_space_memory.write, self.memory.address_space_memory.read)
