@@ -18,10 +18,11 @@ import time
 from pathlib import Path
 
 from qemu_py import CPU
+from qemu_py.util.accel import TCG_TIER
 from svgplot import chart
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-TIER = 20                               # runs after which the second engine compiles
+TIER = TCG_TIER                         # runs after which the second engine compiles
 ENGINES = {"interpreter": None, f"host code (tier={TIER})": TIER}
 BASE = 1 << 20                          # where code begins
 COUNTER = 0x9000
@@ -48,7 +49,7 @@ def cold_code(size):
     return bytes(code) + b"\xf4", instructions
 
 
-def best(function, tries):
+def best(function, tries=5):
     return min(function() for _ in range(tries))
 
 

@@ -5,16 +5,12 @@
 Each figure is the best of several tries on this machine: good for comparing parts and versions,
 not machines. Whole workloads against other emulators are a matter of the guest benchmark.
 """
-import random
 import subprocess
 import sys
 import time
 
+from growth import best, cold_code
 from qemu_py import CPU
-
-
-def best(function, tries=5):
-    return min(function() for _ in range(tries))
 
 
 def loop_cost(body, count=1_000_000, setup=b"", **options):
@@ -42,20 +38,11 @@ def alu():
 
 def translation():
     """translating one instruction of fresh code, run once (decode, IR, passes, look-up)"""
-    rng = random.Random(1)
-    forms = [b"\x01\xd8", b"\x89\x44\x24\x08", b"\x8b\x5c\x24\x04", b"\x83\xc0\x05", b"\x31\xd2", b"\x8d\x44\x58\x10",
-             b"\x0f\xb6\xc3", b"\xc1\xe0\x03", b"\x85\xc0\x74\x00", b"\x50\x59", b"\x05\x78\x56\x34\x12"]
-    counts = {8: 2, 9: 2}
-    code, instructions = bytearray(), 0
-    while len(code) < 3 << 20:
-        i = rng.randrange(len(forms))
-        code += forms[i]
-        instructions += counts.get(i, 1)
-    code += b"\xF4"
+    code, instructions = cold_code(3 << 20)
 
     def run():
         cpu = CPU("qemu32", ram=8 << 20, tb_size=1 << 28)
-        cpu.write(0x100000, bytes(code))
+        cpu.write(0x100000, code)
         cpu.eip, cpu.esp = 0x100000, 0x80000
         begun = time.perf_counter()
         assert cpu.run().reason == "hlt"

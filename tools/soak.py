@@ -1,6 +1,6 @@
 """A soak: Debian's kernel compresses, uncompresses and sums on an ext4 disk for half an hour; nothing may be wrong, nothing may grow.
 
-    QEMU_PY_ACCEL=tcg,tier=20 python tools/soak.py [--minutes 30]
+    python tools/soak.py [--minutes 30]         (QEMU_PY_ACCEL chooses the engine)
 
 The guest is that of tests/boot/test_linux_disks.py (packages debian-installer-12-netboot-i386 and xorriso; sh tools/guest-packages.sh).
 In each turn it packs a file with gzip, unpacks that and a bzip2 file, copies the file to its disk, drops its caches and reads the copy back,
