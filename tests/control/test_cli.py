@@ -114,7 +114,7 @@ def test_every_option_of_the_table_is_in_the_help():
     (["-version"], f"qemu-py version {__version__}"), (["-help"], "-kernel FILE"), (["-h"], "-kernel FILE"),
     (["--help"], "-kernel FILE"), (["-d", "help"], "in_asm"), (["-accel", "help"], "tcg"),
     (["-device", "help"], "isa-debug-exit"), (["-device", "isa-debug-exit,help"], "iobase"),
-    (["-device", "isa-serial,?"], "chardev "), (["-device", "hpet,help"], "no options for hpet"),
+    (["-device", "isa-serial,?"], "chardev "), (["-device", "port92,help"], "no options for port92"), (["-device", "hpet,help"], "msi "),
     (["-display", "help"], "none")])
 def test_questions_are_answered_with_status_0(arguments, text):
     result = qemu_py(*arguments)
