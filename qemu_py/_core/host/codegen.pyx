@@ -200,14 +200,20 @@ cdef int gen_op(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
         return t_shift(g, op, t)
     if id == T_shift_rc:
         return t_shift_cl(g, op, t)
+    if id == T_shift_mc:
+        return t_shift_m_cl(g, op, t)
     if id == T_shift_mi:
         return t_shift_m(g, op, t)
     if id == T_rotate_ri:
         return t_rotate(g, op, t)
+    if id == T_rotate_rc:
+        return t_rotate_cl(g, op, t)
     if id == T_rotate_carry:
         return t_rotate_carry(g, op, t)
     if id == T_double_shift:
         return t_double_shift(g, op, t)
+    if id == T_double_shift_rc:
+        return t_double_shift_cl(g, op, t)
     if id == T_imul_rr:
         return t_imul(g, op, t, 0)
     if id == T_imul_rri:
@@ -222,6 +228,12 @@ cdef int gen_op(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
         return t_bit(g, op, t, True)
     if id == T_bit_r:
         return t_bit(g, op, t, False)
+    if id == T_bit_mi:
+        return t_bit_m(g, op, t, True)
+    if id == T_bit_mr:
+        return t_bit_m(g, op, t, False)
+    if id == T_lea_bit:
+        return t_lea_bit(g, op)
     if id == T_scan:
         return t_scan(g, op, t)
     if id == T_cmpxchg_m:

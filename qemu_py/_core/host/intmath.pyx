@@ -3,8 +3,8 @@
 Flags that the manual leaves undefined are as x86/intmath.pyx says, whatever the host's processor makes of them.
 """
 from qemu_py._core.cpu cimport (CPUX86State, IROp, CC_OP_ADD, CC_OP_CMP, CC_OP_DEC, CC_OP_EFLAGS, CC_OP_INC, CC_OP_LAHF,
-                                CC_OP_LOGIC, CC_OP_MUL, CC_OP_SAR, CC_OP_SHL, CC_OP_SHR, CC_OP_SUB, CC_OP_TEST)
-from qemu_py._core.host.access cimport access, mem
+                                CC_OP_LOGIC, CC_OP_MUL, CC_OP_RES, CC_OP_SAR, CC_OP_SHL, CC_OP_SHR, CC_OP_SUB, CC_OP_TEST)
+from qemu_py._core.host.access cimport access, gen_ea, load_zx, mem
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.flagstate cimport (flush_flags, kill_flags, save_host_flags, set_carry, set_flags, touch,
                                            want, want_carry)
@@ -15,6 +15,7 @@ cdef CPUX86State *E = NULL
 cdef enum:
     CC_AE = 3
     CC_NS = 9
+    BIT_O = 11              # of EFLAGS
 
 cdef inline int32_t off(void *field) noexcept nogil:
     return <int32_t> <uintptr_t> field
@@ -70,8 +71,7 @@ cdef int t_shift_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     if d == NO_REG or size == 1 and high(op.a):
         return 1
     flush_flags(g)
-    mov_rr(a, 4, R9, RCX)
-    alu_ri(a, 4, X_AND, R9, 31)
+    count_of_cl(g)
     skip = jcc(a, CC_E)
     rm(a, 4, 0xC7, 0, R14, off(&E.cc_op))
     b4(a, shift_kind(t.arg) + log2_of(size))
@@ -84,6 +84,36 @@ cdef int t_shift_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     else:
         rr(a, 4, 0x0FB6 if size == 1 else 0x0FB7, R9, d)
         st(a, 8, R9, R14, off(&E.cc_dst))
+    aim(skip, a.p)
+    g.hv = 0
+    g.cc = CC_UNKNOWN
+    return 0
+
+
+cdef void count_of_cl(Gen *g) noexcept nogil:
+    """R9; ZF: it is 0, and the flags stay what they are."""
+    mov_rr(&g.a, 4, R9, RCX)
+    alu_ri(&g.a, 4, X_AND, R9, 31)
+
+
+cdef int t_shift_m_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
+    cdef Asm *a = &g.a
+    cdef uint8_t *skip
+    cdef int size = t.size
+    flush_flags(g)
+    if access(g, op, t, size, True):
+        return 1
+    count_of_cl(g)
+    skip = jcc(a, CC_E)
+    rm(a, 4, 0xC7, 0, R14, off(&E.cc_op))
+    b4(a, shift_kind(t.arg) + log2_of(size))
+    load_zx(g, size, R9)
+    st(a, 8, R9, R14, off(&E.cc_src))
+    count_of_cl(g)
+    st(a, 4, R9, R14, off(&E.cc_src) + 4)
+    mem(g, size, 0xD3 if size != 1 else 0xD2, t.arg)
+    load_zx(g, size, R9)
+    st(a, 8, R9, R14, off(&E.cc_dst))
     aim(skip, a.p)
     g.hv = 0
     g.cc = CC_UNKNOWN
@@ -116,6 +146,31 @@ cdef int t_rotate(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     else:
         g.hv = HV_C | (g.hv & HV_REST) | (HV_O if n == 1 else 0)
         set_carry(g, d, 0 if t.arg == X_ROL else 8 * size - 1, n == 1)
+    return 0
+
+
+cdef int t_rotate_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
+    """ROL, ROR by CL. OF is as if the count were 1."""
+    cdef Asm *a = &g.a
+    cdef uint8_t *skip
+    cdef int size = t.size
+    cdef int d = use(g, op.a)
+    if d == NO_REG or size == 1 and high(op.a):
+        return 1
+    flush_flags(g)
+    count_of_cl(g)
+    skip = jcc(a, CC_E)
+    mov_rr(a, 4, R10, d)
+    rr(a, size, 0xD1 if size != 1 else 0xD0, t.arg, R10)
+    rm(a, 1, 0x0F90, 0, R14, off(&E.over_o))            # seto
+    rr(a, size, 0xD3 if size != 1 else 0xD2, t.arg, d)
+    rm(a, 1, 0x0F92, 0, R14, off(&E.over_c))            # setc
+    g.pend.over = OVER_CO
+    g.pend.over_reg = IN_ENV
+    flush_flags(g)
+    aim(skip, a.p)
+    g.hv = 0
+    g.cc = CC_UNKNOWN
     return 0
 
 
@@ -152,6 +207,44 @@ cdef int t_double_shift(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     rr(a, 4, 0x0FA4 if t.arg == X_SHL else 0x0FAC, y, d)
     b1(a, n)
     g.hv = 0
+    return 0
+
+
+cdef int t_double_shift_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
+    """SHLD, SHRD of 32 bits by CL. OF is as if the count were 1."""
+    cdef Asm *a = &g.a
+    cdef uint8_t *skip
+    cdef int d = use(g, op.a)
+    cdef int y = use(g, op.b)
+    if d == NO_REG or y == NO_REG:
+        return 1
+    flush_flags(g)
+    count_of_cl(g)
+    skip = jcc(a, CC_E)
+    mov_rr(a, 4, R10, d)
+    if t.arg == X_SHL:                  # R10 bit 31: O
+        rr(a, 4, 0x03, R10, R10)
+        rr(a, 4, 0x33, R10, d)
+    else:
+        mov_rr(a, 4, R9, y)
+        rr(a, 4, 0xC1, X_SHL, R9)
+        b1(a, 31)
+        rr(a, 4, 0x33, R10, R9)
+    rr(a, 4, 0xC1, X_SHR, R10)
+    b1(a, 31)
+    rr(a, 4, 0xC1, X_SHL, R10)
+    b1(a, BIT_O)
+    rr(a, 4, 0x0FA5 if t.arg == X_SHL else 0x0FAD, y, d)
+    rr(a, 1, 0x0F92, 0, R9)             # setc
+    rr(a, 4, 0x0FB6, R9, R9)
+    rr(a, 4, 0x0B, R9, R10)
+    st(a, 8, R9, R14, off(&E.cc_src))
+    st(a, 8, d, R14, off(&E.cc_dst))
+    rm(a, 4, 0xC7, 0, R14, off(&E.cc_op))
+    b4(a, CC_OP_RES + log2_of(4))
+    aim(skip, a.p)
+    g.hv = 0
+    g.cc = CC_UNKNOWN
     return 0
 
 
@@ -257,6 +350,47 @@ cdef int t_bit(Gen *g, IROp *op, HostTemplate *t, bint is_imm) noexcept nogil:
     else:
         g.hv = HV_C
         set_carry(g, d if t.arg == 4 and is_imm else IN_ENV, <int> op.imm & 31, False)
+    return 0
+
+
+cdef int t_bit_m(Gen *g, IROp *op, HostTemplate *t, bint is_imm) noexcept nogil:
+    """BTS BTR BTC of a dword in memory, which lea_bit has found if the number is in a register."""
+    cdef Asm *a = &g.a
+    cdef int y = NO_REG if is_imm else use(g, op.a)
+    if t.size != 4 or y == NO_REG and not is_imm or access(g, op, t, 4, True):
+        return 1
+    replace_carry(g, t, False)
+    if is_imm:
+        mem(g, 4, 0x0FBA, t.arg)
+        b1(a, <uint32_t> op.imm & 31)
+    else:
+        mov_rr(a, 4, R9, y)
+        alu_ri(a, 4, X_AND, R9, 31)
+        mem(g, 4, 0x0F83 | t.arg << 3, R9)
+    if t.nf:
+        g.hv = 0
+        kill_flags(g)
+    else:
+        g.hv = HV_C
+        set_carry(g, IN_ENV, 0, False)
+    return 0
+
+
+cdef int t_lea_bit(Gen *g, IROp *op) noexcept nogil:
+    """The dword with the bit whose number is in the register imm."""
+    cdef Asm *a = &g.a
+    cdef int x = reg_of(op.a)
+    cdef int y = use(g, <uint16_t> op.imm)
+    if x == NO_REG or y == NO_REG or gen_ea(g, op):
+        return 1
+    touch(g, x)
+    mov_rr(a, 4, R9, y)
+    rr(a, 4, 0xC1, X_SAR, R9)
+    b1(a, 5)
+    rmx(a, 4, 0x8D, x, g.base, R9, 2, g.disp)
+    g.hv = 0
+    if x == R11:
+        g.t0 = 1
     return 0
 
 

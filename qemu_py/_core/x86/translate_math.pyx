@@ -143,12 +143,12 @@ cdef int double_shift(DisasContext *s, const int *by_imm, const int *by_cl, cons
 
 # ---------------------------------------------------------------- bits
 cdef void emit_bit_mem(DisasContext *s, int opc, uint16_t a) noexcept nogil:
-    """An `ea` op at the address that lea_bit left in T2."""
+    """An `ea` op at the address that lea_bit left in T0."""
     cdef Insn *i = &s.insn
     cdef IROp *op
     if i.asz != 4 or not segment_is_flat(s, i.seg) or s.flags & HF_AC:
         opc = s.info[opc].g
-    op = emit_rr(s, opc, a, t_off(2))
+    op = emit_rr(s, opc, a, t_off(0))
     op.c = zero_off()
     op.d = <uint16_t> (i.seg << EA_SEG_SHIFT | (EA_A16 if i.asz == 2 else 0))
 
@@ -166,7 +166,7 @@ cdef int bit(DisasContext *s, BitOps *ops) noexcept nogil:
     elif i.mod == 3:
         emit_rr(s, BT_RR[l] if ops == NULL else ops.rr[l], e_reg(i), g_reg(i))
     else:
-        op = emit_ri(s, LEA_BIT[l], t_off(2), g_reg(i))
+        op = emit_ri(s, LEA_BIT[l], t_off(0), g_reg(i))
         set_ea(s, op)
         if ops == NULL:
             emit_bit_mem(s, LD[l], t_off(0))
