@@ -160,6 +160,7 @@ OPTIONS = (
     Option("no-reboot", "", "exit instead of rebooting", set_true("no_reboot")),
     Option("no-shutdown", "", "stop instead of exiting when the guest shuts down", set_true("no_shutdown")),
     Option("S", "", "do not start the CPU", set_true("start_paused")),
+    Option("singlestep", "", "one instruction in each translation block, for -d", set_true("singlestep")),
     Option("perfmap", "", "name host code for `perf`, in /tmp/perf-PID.map, when the guest ends", opt_perfmap),
     Option("d", "ITEM,...", "log items; help lists them", opt_d),
     Option("D", "FILE", "write the log to a file (default: standard error)", opt_log_file),

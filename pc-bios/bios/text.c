@@ -16,7 +16,7 @@ void text_init(void)
     outb(serial, 1);
     outb(serial + UART_INTERRUPTS, 0);
     outb(serial + UART_LINE, UART_8N1);
-    outb(serial + UART_MODEM, UART_DTR_RTS);
+    outb(serial + UART_MODEM, 0);
 }
 
 void say(const char *text) { while (*text) outb(0x402, *text++); }
@@ -76,8 +76,14 @@ void print_size(u32 kib)
     print(units[unit]);
 }
 
-/* The character of a key that comes within so many ticks of 55 ms, or 0. */
-int read_key(u32 ticks)
+/* COM1's other end sends while we wait for it: what else comes is the system's that is started. */
+static void listen(int on)
+{
+    if (serial)
+        outb(serial + UART_MODEM, on ? UART_DTR_RTS : 0);
+}
+
+static int await_key(u32 ticks)
 {
     for (u8 last = peekb(BDA, 0x6C);;) {
         struct regs r = { .eax = 0x0100 };
@@ -96,4 +102,13 @@ int read_key(u32 ticks)
         }
         asm volatile("sti; hlt");
     }
+}
+
+/* The character of a key that comes within so many ticks of 55 ms, or 0. */
+int read_key(u32 ticks)
+{
+    listen(1);
+    int key = await_key(ticks);
+    listen(0);
+    return key;
 }

@@ -460,6 +460,11 @@ cdef class VCPU:
         """Time passed without instructions."""
         self.env.tsc_offset += ticks
 
+    def set_singlestep(self, bint on):
+        """From now on each TB has one instruction. All CPUs of a machine alike: they share the TBs."""
+        self.env.tb_cflags = self.env.tb_cflags & ~<uint32_t> CF_COUNT_MASK | on
+        tb_flush(self.env.tbx, self.env.dispatch)
+
     # ---- observation
     def tb_flush(self):
         """Empty the translation cache."""

@@ -14,6 +14,8 @@ success, `stop` stops the machine and tries again when it goes on, `enospc` does
 is full and reports the rest.
 """
 import errno
+import time
+from collections import Counter
 from functools import partial
 
 from qemu_py.backends.block_driver import open_driver
@@ -38,12 +40,13 @@ def open_image(path, who, format_name=None, read_only=False, cache="writeback", 
 
 
 class BlockRequest:
-    """What is needed to try once more."""
-    __slots__ = ("aio", "work", "callback", "is_write")
+    """What is needed to try once more, and to count it: kind is one of rd, wr, flush, or None."""
+    __slots__ = ("aio", "work", "callback", "kind", "length", "begun")
 
-    def __init__(self, work, callback, is_write):
-        self.work, self.callback, self.is_write = work, callback, is_write
+    def __init__(self, work, callback, kind, length=0):
+        self.work, self.callback, self.kind, self.length = work, callback, kind, length
         self.aio = None
+        self.begun = time.monotonic_ns()
 
 
 class BlockBackend:
@@ -63,6 +66,7 @@ class BlockBackend:
         self.on_stop = None             # machine's: on_stop(backend, errno) stops it
         self.parked = []                # requests that wait for the machine to go on
         self.errors = 0
+        self.stats = Counter()          # of what was done, as QEMU's info blockstats names it
 
     # ---------------------------------------------------------------- the medium
     @property
@@ -114,14 +118,23 @@ class BlockBackend:
     def read_cached(self, offset, buffers):
         """Fill the buffers now; False, with nothing promised of them: use aio_readv, the host's disk is needed, or there is an error."""
         length = sum(map(len, buffers))
-        return (self.aio.IMMEDIATE and length <= MAX_CACHED and self.driver is not None and 0 <= offset <= self.driver.size - length
+        begun = time.monotonic_ns()
+        done = (self.aio.IMMEDIATE and length <= MAX_CACHED and self.driver is not None and 0 <= offset <= self.driver.size - length
                 and self.driver.preadv_cached(offset, buffers))
+        if done:
+            self.count("rd", length, begun)
+        return done
+
+    def count(self, kind, length, begun):
+        self.stats[f"{kind}_operations"] += 1
+        self.stats[f"{kind}_bytes"] += length
+        self.stats[f"{kind}_total_time_ns"] += time.monotonic_ns() - begun
 
     def _transfer(self, is_write, offset, buffers, callback):
-        driver = self.driver
+        driver, length = self.driver, sum(map(len, buffers))
         if driver is None:
             work = partial(_fail, errno.ENOMEDIUM)
-        elif offset < 0 or offset + sum(map(len, buffers)) > driver.size:
+        elif offset < 0 or offset + length > driver.size:
             work = partial(_fail, errno.EIO)
         elif not is_write:
             work = partial(driver.preadv, offset, buffers)
@@ -129,17 +142,17 @@ class BlockBackend:
             work = partial(_fail, errno.EROFS)
         else:
             work = partial(driver.pwritev, offset, buffers)
-        return self._submit(BlockRequest(work, callback, is_write))
+        return self._submit(BlockRequest(work, callback, "wr" if is_write else "rd", length))
 
     def aio_flush(self, callback):
-        return self._submit(BlockRequest(self.driver.flush if self.driver is not None else _nothing, callback, True))
+        return self._submit(BlockRequest(self.driver.flush if self.driver is not None else _nothing, callback, "flush"))
 
     def aio_discard(self, offset, length, callback):
         """Only a hint; with discard=ignore, the default, nothing happens."""
         work = _nothing
         if self.discard_enabled and self.driver is not None and not self.read_only:
             work = partial(self.driver.discard, offset, length)
-        return self._submit(BlockRequest(work, callback, True))
+        return self._submit(BlockRequest(work, callback, None))
 
     def cancel(self, request):
         """Returns when the request neither reads nor writes any more; its callback is not called."""
@@ -158,13 +171,15 @@ class BlockBackend:
             return
         if error:
             self.errors += 1
-            policy = self.werror if request.is_write else self.rerror
+            policy = self.rerror if request.kind == "rd" else self.werror
             if policy == "ignore":
                 error = 0
             elif self.on_stop is not None and (policy == "stop" or policy == "enospc" and error == errno.ENOSPC):
                 self.parked.append(request)
                 self.on_stop(self, error)
                 return
+        elif request.kind is not None:
+            self.count(request.kind, request.length, request.begun)
         request.callback(error)
 
     def wait_briefly(self):

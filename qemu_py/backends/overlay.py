@@ -109,6 +109,20 @@ class Overlay(BlockDriver):
                 offset += count
                 view = view[count:]
 
+    def commit(self):
+        """Write into the image what is here, and be empty. UserError, OSError: the image may have some of it then, the disk is the same.
+        Nothing may be in flight."""
+        buffer = memoryview(bytearray(16 * CLUSTER))
+        with self.file.writing():
+            for start, length, in_temporary in self._runs(0, self.size):
+                while in_temporary and length:
+                    part = buffer[:min(length, len(buffer))]
+                    self._read(True, start, [part])
+                    self.base.pwritev(start, [part])
+                    start, length = start + len(part), length - len(part)
+        self.allocated = bytearray(len(self.allocated))
+        self.temporary.truncate(0)
+
     def flush(self):
         """It does not outlive the process: there is nothing to save."""
 

@@ -17,6 +17,7 @@ import mmap
 import os
 import stat
 import threading
+from contextlib import contextmanager
 
 from qemu_py.util.errors import UserError
 
@@ -188,6 +189,34 @@ class ImageFile:
             number = ctypes.get_errno()
             if number not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.ENODEV):
                 raise OSError(number, os.strerror(number))
+
+    @contextmanager
+    def writing(self):
+        """A file that is only read is written within the block, and on the disk behind it. Nothing else may be in flight."""
+        reading = self.fd
+        try:
+            fcntl.flock(reading, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"the image '{self.path}' is in use by others") from None
+        except OSError:
+            pass                        # this file system has no locks
+        try:
+            self.read_only = False
+            self.fd = self._open()
+            if self.read_only:
+                raise UserError(f"the image '{self.path}' cannot be written: {os.strerror(errno.EACCES)}")
+            if not os.path.samestat(os.fstat(self.fd), os.fstat(reading)):
+                raise UserError(f"'{self.path}' is another file now")
+            yield
+            self.flush()
+        finally:
+            if self.fd != reading:
+                os.close(self.fd)
+            self.fd, self.read_only = reading, True
+            try:
+                fcntl.flock(reading, fcntl.LOCK_SH)
+            except OSError:
+                pass
 
     def close(self):
         fd, self.fd = self.fd, None

@@ -2,6 +2,7 @@
 import atexit
 import fcntl
 import os
+import signal
 import struct
 import termios
 import tty
@@ -21,6 +22,9 @@ class Terminal:
         self.main_loop = None
         self.receive = None             # called with bytes
         self.closed_by_peer = None      # the terminal is gone
+        self.resized = None             # called when the window has another size
+        self.old_winch = None           # who was told of that before, if we are now
+        self._window = None             # what window() gives, while we are told
 
     @staticmethod
     def is_ours():
@@ -41,21 +45,42 @@ class Terminal:
         """Can it only write line after line?"""
         return environment.get("TERM", "") == "dumb"
 
+    def window(self):
+        """(rows, columns, width, height): characters, then pixels; 0: the terminal has not said."""
+        if self._window is not None:
+            return self._window
+        try:
+            window = struct.unpack("HHHH", fcntl.ioctl(self.fd_out, termios.TIOCGWINSZ, bytes(8)))
+        except OSError:
+            window = 0, 0, 0, 0
+        if self.old_winch is not None:
+            self._window = window
+        return window
+
     def size(self):
         """(rows, columns)."""
-        try:
-            columns, rows = os.get_terminal_size(self.fd_out)
-        except OSError:
-            columns, rows = 0, 0
+        rows, columns, _, _ = self.window()
         return rows or 24, columns or 80
 
     def cell_size(self):
         """(height, width) of a character in pixels, or None where the terminal does not tell the kernel."""
-        try:
-            rows, columns, width, height = struct.unpack("HHHH", fcntl.ioctl(self.fd_out, termios.TIOCGWINSZ, bytes(8)))
-        except OSError:
-            return None
+        rows, columns, width, height = self.window()
         return (height // rows, width // columns) if rows and columns and height >= rows and width >= columns else None
+
+    def _watch_size(self):
+        """The kernel tells the processes that the terminal controls of a new size. Where we are none of them, or signals are not
+        ours to take (not in the main thread), the size is asked for each time."""
+        bh = self.main_loop.bh_new(self._resized)
+        try:
+            os.tcgetpgrp(self.fd_in)
+            self.old_winch = signal.signal(signal.SIGWINCH, lambda signum, frame: bh.schedule())
+        except (OSError, ValueError):
+            bh.delete()
+
+    def _resized(self):
+        self._window = None
+        if self.resized is not None:
+            self.resized()
 
     def open(self, main_loop):
         self.saved = termios.tcgetattr(self.fd_in)
@@ -64,6 +89,7 @@ class Terminal:
         self.own = os.open(os.ttyname(self.fd_out), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         tty.setraw(self.fd_in, termios.TCSANOW)
         main_loop.set_fd_handler(self.fd_in, self._readable)
+        self._watch_size()
         self.write(ENTER.encode())
 
     def _readable(self):
@@ -110,6 +136,9 @@ class Terminal:
             return
         saved, self.saved = self.saved, None
         atexit.unregister(self.close)
+        if self.old_winch is not None:
+            signal.signal(signal.SIGWINCH, self.old_winch)
+            self.old_winch = self._window = None
         for fd in (self.fd_in, self.own):
             if fd is not None:
                 self.main_loop.set_fd_handler(fd)

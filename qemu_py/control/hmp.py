@@ -10,9 +10,9 @@ from qemu_py._core import cpu_face
 from qemu_py.control import hmp_args
 from qemu_py.control.guest_log import set_log
 from qemu_py.control.hmp_control import (do_boot_set, do_logfile, do_memory_save, do_mouse_button, do_mouse_move,
-                                         do_physical_memory_save, do_profile, do_sum)
+                                         do_physical_memory_save, do_profile, do_singlestep, do_sum)
 from qemu_py.control.hmp_info import do_info, help_info
-from qemu_py.control.hmp_media import do_change, do_eject
+from qemu_py.control.hmp_media import do_change, do_commit, do_eject
 from qemu_py.control.hmp_memory import (do_ioport_read, do_ioport_write, do_memory_dump, do_physical_memory_dump, do_print,
                                         register)
 from qemu_py.control.screendump import screendump
@@ -155,6 +155,7 @@ COMMANDS = (
     Command("cont|c", "", "", "let the guest go on", do_cont),
     Command("system_reset", "", "", "press the reset button", do_system_reset),
     Command("system_powerdown", "", "", "press the power button", do_system_powerdown),
+    Command("singlestep", "option:s?", "[on|off]", "one instruction in each translation block, as -singlestep", do_singlestep),
     Command("cpu", "index:i", "index", "choose the CPU that is looked at", do_cpu),
     Command("x", "fmt:/,addr:i", "/fmt addr", "show memory at a linear address", do_memory_dump),
     Command("xp", "fmt:/,addr:i", "/fmt addr", "show memory at a physical address", do_physical_memory_dump),
@@ -169,6 +170,7 @@ COMMANDS = (
             do_screendump),
     Command("eject", "force:-f,device:s", "[-f] device", "take a medium out (-f: though the guest has locked it)", do_eject),
     Command("change", "device:s,target:s,format:s?", "device filename [format]", "put another medium in", do_change),
+    Command("commit", "device:s", "device|all", "write what -snapshot has kept into the image", do_commit),
     Command("boot_set", "order:s", "letters", "what to boot from after the next reset, as -boot", do_boot_set),
     Command("memsave", "addr:i,size:i,filename:s", "addr size file", "save memory at linear addresses", do_memory_save),
     Command("pmemsave", "addr:i,size:i,filename:s", "addr size file", "save memory at physical addresses", do_physical_memory_save),

@@ -1,4 +1,4 @@
-"""The monitor's mouse_move, mouse_button, boot_set, logfile, profile, and memsave, pmemsave, sum: input, settings, memory to files."""
+"""The monitor's mouse_move, mouse_button, boot_set, logfile, singlestep, profile, and memsave, pmemsave, sum: input, settings, memory to files."""
 from qemu_py.control.hmp_memory import PAGE, PhysicalView, VirtualView
 from qemu_py.control.option_grammar import one_of
 from qemu_py.control.profile import GuestProfiler, read_symbols
@@ -40,6 +40,14 @@ def do_boot_set(hmp, order):
 def do_logfile(hmp, filename):
     with cpus_stopped(hmp.machine):
         log.cpu_set_log_filename(filename)
+    return ""
+
+
+def do_singlestep(hmp, option):
+    """Slow, but what -d in_asm,op,exec write is of one instruction each."""
+    one_of("singlestep", "option", option or "on", ("on", "off"))
+    with cpus_stopped(hmp.machine):
+        hmp.machine.set_singlestep(option != "off")
     return ""
 
 

@@ -2,7 +2,7 @@
 import struct
 import threading
 
-from qemu_py.control.hmp_media import info_block
+from qemu_py.control.hmp_media import info_block, info_blockstats
 from qemu_py.control.hmp_control import info_profile
 from qemu_py.control.hmp_machine import info_ioapic, info_irq, info_lapic, info_mice, info_name, info_roms
 from qemu_py.control.hmp_paging import info_mem, info_tlb
@@ -26,10 +26,10 @@ def info_version(hmp):
 
 
 def info_status(hmp):
-    state = hmp.machine.runstate
+    state, how = hmp.machine.runstate, " (single step mode)" if hmp.machine.config.singlestep else ""
     if state in (run_state.RUNNING, run_state.PAUSED):
-        return f"VM status: {state}\n"
-    return f"VM status: paused ({state})\n"
+        return f"VM status: {state}{how}\n"
+    return f"VM status: paused{how} ({state})\n"
 
 
 def info_cpus(hmp):
@@ -125,6 +125,7 @@ def info_qdm(hmp):
 # name -> (handler, help)
 INFO = {
     "block": (info_block, "the drives and their images"),
+    "blockstats": (info_blockstats, "what the drives have done"),
     "chardev": (info_chardev, "the character devices"),
     "cpus": (info_cpus, "the processors"),
     "history": (info_history, "the commands given before"),

@@ -1,7 +1,8 @@
-"""The monitor's info block, eject and change: images of drives."""
+"""The monitor's info block, info blockstats, eject, change and commit: images of drives."""
 import os
 
 from qemu_py.backends.block import open_image
+from qemu_py.backends.overlay import Overlay
 from qemu_py.devices.floppy_drive import format_of
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import no_such
@@ -23,13 +24,29 @@ def describe(backend):
     return " ".join(words) + "\n"
 
 
-def find(hmp, name):
-    """The drive of that name, if a medium can be taken out of it."""
+STATISTICS = ("rd_bytes", "wr_bytes", "rd_operations", "wr_operations", "flush_operations", "wr_total_time_ns", "rd_total_time_ns",
+              "flush_total_time_ns")
+
+
+def info_blockstats(hmp):
+    """Of requests that succeeded; times overlap where requests do."""
+    return "".join(f"{backend.name}: " + " ".join(f"{name}={backend.stats[name]}" for name in STATISTICS) + "\n"
+                   for backend in hmp.machine.drives.all()) or "no block devices\n"
+
+
+def find(hmp, name, which, chosen):
+    """The drive of that name; `chosen` tells which of them would do, `which` says so."""
     drives = hmp.machine.drives.all()
     backend = next((backend for backend in drives if backend.name == name), None)
     if backend is None:
-        names = ", ".join(backend.name for backend in drives if backend.removable) or "none"
-        raise UserError(no_such("drive", name, [backend.name for backend in drives], f"removable: {names}"))
+        names = ", ".join(backend.name for backend in drives if chosen(backend)) or "none"
+        raise UserError(no_such("drive", name, [backend.name for backend in drives], f"{which}: {names}"))
+    return backend
+
+
+def find_removable(hmp, name):
+    """The drive of that name, if a medium can be taken out of it."""
+    backend = find(hmp, name, "removable", lambda backend: backend.removable)
     if not backend.removable:
         raise UserError(f"'{name}' is not removable")
     return backend
@@ -45,7 +62,7 @@ def unlocked(backend):
 
 
 def do_eject(hmp, force, device):
-    backend = find(hmp, device)
+    backend = find_removable(hmp, device)
     if not force:
         unlocked(backend)
     backend.change_media(None)
@@ -53,7 +70,7 @@ def do_eject(hmp, force, device):
 
 
 def do_change(hmp, device, target, format):
-    backend = find(hmp, device)
+    backend = find_removable(hmp, device)
     unlocked(backend)
     options = backend.options
     who = f"change {device}"
@@ -66,4 +83,27 @@ def do_change(hmp, device, target, format):
         driver.close()
         raise UserError(f"{who}: {driver.size >> 10} KiB is no size of a diskette (160 KiB to 2.88 MiB)")
     backend.change_media(driver)
+    return ""
+
+
+def is_temporary(backend):
+    return isinstance(backend.driver, Overlay)
+
+
+def do_commit(hmp, device):
+    """What -snapshot has kept in a temporary file goes into the image; the guest's disk is the same."""
+    drives = hmp.machine.drives
+    if device == "all":
+        chosen = list(filter(is_temporary, drives.all()))
+    else:
+        chosen = [find(hmp, device, "with a temporary file", is_temporary)]
+    if not all(map(is_temporary, chosen)) or not chosen:
+        raise UserError("no drive writes to a temporary file (-snapshot)" if device == "all" else
+                        f"'{device}' has no temporary file (-snapshot): what the guest writes is in the image already")
+    drives.drain()
+    for backend in chosen:
+        try:
+            backend.driver.commit()
+        except OSError as e:
+            raise UserError(f"cannot write '{backend.driver.file.path}': {e.strerror}") from None
     return ""

@@ -60,6 +60,7 @@ class TerminalDisplay:
     def open(self, main_loop):
         self.terminal.receive = self.receive
         self.terminal.closed_by_peer = self.request_quit
+        self.terminal.resized = self.soon
         self.terminal.open(main_loop)
         if self.graphics == "auto":
             self.keys.expects_strings = True

@@ -1,7 +1,7 @@
 """National PC16550D UART (datasheet TL/C/8652), as a PC's serial port has it.
 
 OUT2 gates the interrupt line, as on a PC; also in loopback mode, as in the Super I/O chips.
-A character is sent at once; received ones come as fast as the guest takes them.
+A character is sent at once; received ones come as fast as the guest takes them, from when it has opened the port (`listens`).
 
 Not modelled: DMA mode (TXRDY, RXRDY), parity and framing of the line (a character device has none).
 """
@@ -19,6 +19,7 @@ FCR_ENABLE, FCR_CLEAR_RX, FCR_CLEAR_TX = 0x01, 0x02, 0x04
 LCR_STOP2, LCR_PARITY, LCR_BREAK, LCR_DLAB = 0x04, 0x08, 0x40, 0x80
 MCR_DTR, MCR_RTS, MCR_OUT1, MCR_OUT2, MCR_LOOP = 0x01, 0x02, 0x04, 0x08, 0x10
 LSR_DR, LSR_OE, LSR_PE, LSR_FE, LSR_BI, LSR_THRE, LSR_TEMT, LSR_FIFO_ERROR = 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80
+POLLS = 16
 LSR_ERRORS = LSR_OE | LSR_PE | LSR_FE | LSR_BI
 MSR_DCTS, MSR_DDSR, MSR_TERI, MSR_DDCD = 0x01, 0x02, 0x04, 0x08
 MSR_CTS, MSR_DSR, MSR_RI, MSR_DCD = 0x10, 0x20, 0x40, 0x80
@@ -42,6 +43,7 @@ class UART16550(Device):
         tx: bytearray = field(default_factory=bytearray)    # what the character device has not taken
         thr_interrupt: bool = False
         rx_timeout: bool = False
+        polls: int = 0                  # of LSR, one after the other, by a program that has not opened the port
 
     def __init__(self, clock=None, chardev=None, **properties):
         super().__init__(clock, **properties)
@@ -85,7 +87,7 @@ class UART16550(Device):
         s = self.s
         self.intr.set(s.mcr & MCR_OUT2 and s.ier and self.iir() != IIR_NONE)
         if self.lsr_listener is not None:
-            self.lsr_listener(None if s.lsr & LSR_ERRORS else s.lsr)
+            self.lsr_listener(None if s.lsr & LSR_ERRORS or not self.listens() else s.lsr)
 
     # ---------------------------------------------------------------- receiver
     def character_mask(self):
@@ -99,9 +101,16 @@ class UART16550(Device):
     def rx_capacity(self):
         return FIFO_SIZE if self.s.fcr & FCR_ENABLE else 1
 
+    def listens(self):
+        """Has a program opened the port? The other end waits for DTR or RTS, as terminals and modems do: what is typed or piped
+        in before is not lost to the system that clears the receiver when it opens it. Programs without a handshake are known
+        because they want the interrupt, or poll."""
+        s = self.s
+        return bool(s.mcr & (MCR_DTR | MCR_RTS) or s.ier & IER_RDA or s.polls >= POLLS)
+
     def can_receive(self):
         """How many characters the line may deliver now. In loopback the input is cut off."""
-        if self.s.mcr & MCR_LOOP:
+        if self.s.mcr & MCR_LOOP or not self.listens():
             return 0
         return self.rx_capacity() - len(self.s.rx)
 
@@ -246,6 +255,8 @@ class UART16550(Device):
         if s.lcr & LCR_DLAB:
             s.divisor = s.divisor & 0xFF00 | value
             return
+        if s.polls < POLLS:
+            s.polls = 0                 # they were for the transmitter
         self.transmit(value)
         self.update()
 
@@ -262,6 +273,7 @@ class UART16550(Device):
             s.thr_interrupt = True
         s.ier = value & 0x0F
         self.update()
+        self.accept_input()
 
     def read_iir_fcr(self):
         s = self.s
@@ -304,16 +316,19 @@ class UART16550(Device):
 
     def write_mcr(self, value):
         s = self.s
-        left_loop = s.mcr & ~value & MCR_LOOP
         s.mcr = value & 0x1F
         self.update_modem_lines()
         self.update()
-        if left_loop:
-            self.accept_input()
+        self.accept_input()
 
     def read_lsr(self):
         s = self.s
         value = s.lsr
+        if not self.listens():
+            s.polls += 1
+            if s.polls == POLLS:
+                self.update()
+                self.accept_input()
         if value & LSR_ERRORS:
             s.lsr &= ~LSR_ERRORS
             self.update()

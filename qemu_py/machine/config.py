@@ -42,6 +42,7 @@ class MachineConfig:
     no_reboot: bool = False
     no_shutdown: bool = False
     start_paused: bool = False
+    singlestep: bool = False            # one instruction in each translation block
     tb_size: int = None                 # bytes of the translation cache, or as the core likes
     tier: object = accel.DEFAULT        # runs after which a block becomes host code; None: never
     single_loop: bool = False           # CPUs and events in one thread

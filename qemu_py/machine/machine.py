@@ -232,11 +232,19 @@ class Machine:
             self.tcg.resume()           # it stopped so that the requests be served at once
         return False
 
+    def set_singlestep(self, on):
+        """One instruction in each translation block, or as many as there are. The CPUs stand still."""
+        self.config.singlestep = on
+        for cpu in self.cpus:
+            cpu.set_singlestep(on)
+
     # ---------------------------------------------------------------- from power-on to the end
     def power_on(self):
         """Reset and, unless it is to start paused, run. The lock is held."""
         for chardev in self.chardevs:
             chardev.open(self.main_loop)
+        if self.config.singlestep:
+            self.set_singlestep(True)
         self.system_reset()
         self.tcg.start()
         if not self.config.start_paused:

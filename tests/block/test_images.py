@@ -267,3 +267,58 @@ def test_a_temporary_directory_that_is_not_there_is_named(opener, image, monkeyp
     monkeypatch.setenv("TMPDIR", "/nowhere")
     with pytest.raises(UserError, match="/nowhere"):
         opener(image(1024), snapshot=True)
+
+
+# ---------------------------------------------------------------- commit
+def test_what_the_overlay_has_is_written_into_the_image(opener, image):
+    path = image(5 * CLUSTER + 512)
+    expected = bytearray(path.read_bytes())
+    blk = opener(path, snapshot=True)
+    for offset, data in ((3, b"first"), (2 * CLUSTER - 2, b"edge"), (5 * CLUSTER, b"\xaa" * 512)):
+        blk.pwrite(offset, data)
+        expected[offset:offset + len(data)] = data
+    blk.driver.commit()
+    assert path.read_bytes() == expected == blk.pread(0, len(expected))
+    assert os.fstat(blk.driver.temporary.fileno()).st_size == 0
+    blk.pwrite(0, b"later")                                     # is kept beside it again
+    assert path.read_bytes() == expected and blk.pread(0, 5) == b"later"
+    opener(path, read_only=True)                                # its lock is a reader's again
+
+
+def test_an_image_with_other_readers_is_not_written(opener, image):
+    path = image(CLUSTER)
+    before = path.read_bytes()
+    opener(path, read_only=True)
+    blk = opener(path, snapshot=True)
+    blk.pwrite(0, b"new")
+    with pytest.raises(UserError, match="in use"):
+        blk.driver.commit()
+    assert path.read_bytes() == before and blk.pread(0, 3) == b"new"
+
+
+def test_an_image_whose_name_is_another_file_s_is_not_written(opener, image, tmp_path):
+    path = image(CLUSTER)
+    blk = opener(path, snapshot=True)
+    blk.pwrite(0, b"new")
+    path.rename(tmp_path / "old")
+    path.write_bytes(bytes(CLUSTER))
+    with pytest.raises(UserError, match="another file"):
+        blk.driver.commit()
+    assert not any(path.read_bytes())
+    path.unlink()
+    with pytest.raises(UserError, match="cannot open"):
+        blk.driver.commit()
+    assert blk.pread(0, 3) == b"new"
+
+
+def test_requests_are_counted(opener, image):
+    blk = opener(image(64 * KIB))
+    blk.pread(0, 1000)
+    blk.pread(512, 24)
+    blk.pwrite(0, b"12345")
+    blk.flush()
+    with pytest.raises(OSError):
+        blk.pread(64 * KIB, 1)
+    times = {name: blk.stats.pop(name) for name in list(blk.stats) if name.endswith("time_ns")}
+    assert dict(blk.stats) == {"rd_bytes": 1024, "rd_operations": 2, "wr_bytes": 5, "wr_operations": 1, "flush_bytes": 0, "flush_operations": 1}
+    assert all(times[f"{kind}_total_time_ns"] > 0 for kind in ("rd", "wr", "flush"))

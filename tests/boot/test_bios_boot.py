@@ -3,10 +3,10 @@ import pytest
 
 from qemu_py.machine.drives import simple_drive
 from tests.boot.bios_guest import BIOS, END, START, Console
+from tests.boot.screens import SEEN, run_looking
 from tests.guest import asm
 from tests.machines import EXIT, Capture
 
-MS = 1_000_000
 FLOPPY, DISK, SECOND = ("-fda", "floppy", 0), ("-hda", "ide", 0), ("-hdb", "ide", 1)
 SAY_DRIVE = "mov al, dl; call puth;"
 
@@ -35,7 +35,6 @@ def boot(request, make_machine, tmp_path):
         console = Console(None)
         machine = boot.machine = make_machine(**({"machine": request.param, "bios": BIOS, "devices": EXIT, "debugcons": [console],
                                                   "ram_size": 64 << 20, "drives": drives} | config))
-        rt = machine.clocks.rt
         pending = list(keys)
 
         def look():
@@ -43,15 +42,11 @@ def boot(request, make_machine, tmp_path):
             text = "\n".join(boot.screen)
             if pending and pending[0][0] in text:
                 pending.pop(0)[1](machine)
-            if await_text is not None and await_text in text:
-                machine.request_exit(7)
-            timer.mod_ns(rt.get_ns() + 20 * MS)
-        timer = rt.timer(look)
-        timer.mod_ns(0)
+            return await_text is not None and await_text in text
         if do is not None:
             do(machine)
-        status = machine.run()
-        assert status == (3 if await_text is None else 7), (status, bytes(console.data), machine.vga.screen_text())
+        status = run_looking(machine, look)
+        assert status == (3 if await_text is None else SEEN), (status, bytes(console.data), machine.vga.screen_text())
         return console.data.decode("latin1")
     return boot
 

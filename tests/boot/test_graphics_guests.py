@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 
 from qemu_py.machine.drives import simple_drive
-from tests.boot.screens import MS, need_seabios
+from tests.boot.screens import need_seabios, picture_when, still_picture
 from tests.boot.test_guests import DEBIAN, ISOLINUX, LDLINUX, THEIR_VGA, need, need_program
 
 FIRMWARE = [("seabios", THEIR_VGA), ("seabios", "vgabios.bin"), ("bios.bin", "vgabios.bin")]
-POLL = 250 * MS
-STILL = 8                               # polls
 GRUB_CONFIG = """
 insmod vbe
 insmod gfxterm
@@ -38,37 +36,12 @@ LABEL one
 """
 
 
-class Look:
-    """Runs a machine until done(picture) is true; the picture then."""
-
-    def __init__(self, machine, done):
-        self.machine, self.done = machine, done
-        self.timer = machine.clocks.rt.timer(self.look)
-        self.picture, self.count = None, 0
-        self.timer.mod_ns(0)
-
-    def look(self):
-        picture = self.machine.vga.picture()
-        same = self.picture is not None and picture.shape == self.picture.shape and (picture == self.picture).all()
-        self.count = self.count + 1 if same else 0
-        self.picture = picture
-        if self.done(picture) if self.done else self.machine.vga.dispi.enabled and picture.any() and self.count >= STILL:
-            self.machine.request_exit(7)
-        else:
-            self.timer.mod_ns(self.machine.clocks.rt.get_ns() + POLL)
-
-    def run(self):
-        status = self.machine.run()
-        assert status == 7, f"still another picture: {self.picture.shape}, " + "\n".join(self.machine.vga.screen_text())
-        return self.picture
-
-
 @pytest.fixture
 def look(make_machine):
     def look(bios, rom, path, done=None):
         machine = make_machine(bios=bios, globals={("VGA", "romfile"): rom}, ram_size=64 << 20,
                                drives=[simple_drive("-cdrom", str(path), "ide", 2, "cdrom")])
-        picture = Look(machine, done).run()
+        picture = picture_when(machine, done) if done else still_picture(machine)
         machine.close()
         return picture
     return look
@@ -120,4 +93,4 @@ def test_the_debian_installer_asks_in_a_vesa_mode(make_machine):
     def language_list(picture):
         grey, red = (picture[:, :, n].astype(int) for n in (1, 0))
         return ((grey > 160) & (red > 160)).sum() > 400_000 and ((grey < 10) & (red > 160)).sum() > 4_000
-    assert Look(machine, language_list).run().shape == (768, 1024, 3)
+    assert picture_when(machine, language_list).shape == (768, 1024, 3)

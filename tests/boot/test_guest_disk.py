@@ -9,11 +9,10 @@ import subprocess
 import pytest
 
 from qemu_py.machine.drives import simple_drive
-from tests.boot.screens import keys, need_seabios
+from tests.boot.screens import Watch, keys, need_seabios
 from tests.machines import Capture
 
 DISK = os.environ.get("QEMU_PY_GUEST_DISK")
-MS = 1_000_000
 PARTITION = 1 << 20
 KEYS = {" ": "spc", "\n": "ret", ">": "shift-dot", "/": "slash", "-": "minus", ".": "dot", ";": "semicolon"}
 
@@ -23,10 +22,20 @@ class Line(Capture):
 
     def __init__(self):
         super().__init__()
-        self.pending = b""
+        self.pending, self.at = b"", 0
 
     def add_handlers(self, can_receive, receive, *rest):
         self.can_receive, self.receive = can_receive, receive
+
+    def says(self, text):
+        """A question: has it been said, behind what the last such question has found?"""
+        def said():
+            self.accept_input()
+            at = self.data.find(text.encode(), self.at)
+            self.at = self.at if at < 0 else at + len(text)
+            return at >= 0
+        said.__name__ = f"{text!r} on the serial line"
+        return said
 
     def send(self, text):
         self.pending += text.encode()
@@ -74,34 +83,13 @@ def test_debian_logs_in_writes_files_and_powers_off(make_machine, disk, bios):
     machine = make_machine(bios=bios, ram_size=512 << 20, serials=[serial], drives=[simple_drive("-hda", str(disk), "ide", 0)])
     def line(text):
         return lambda _: serial.send(text + "\n")
-    steps = [("screen", "guest login:", typed("root\n")), ("screen", "Password:", typed("secret\n")),
-             ("screen", "root@guest:~#", typed("echo screen > screen.txt; echo do-ne\n")), ("screen", "do-ne\nroot@guest", None),
-             ("serial", "guest login:", line("root")), ("serial", "Password:", line("secret")),
-             ("serial", "root@guest:~#", line("dmesg > serial.txt; sync; echo wr''itten")), ("serial", "written", line("systemctl poweroff"))]
-    rt, at = machine.clocks.rt, 0
-
-    def look():
-        nonlocal at
-        while steps:
-            where, text, action = steps[0]
-            if where == "screen":
-                found = text in "\n".join(line.rstrip() for line in machine.vga.screen_text() or [])
-            else:
-                found = serial.data.find(text.encode(), at) >= 0
-            if not found:
-                break
-            if where == "serial":
-                at = serial.data.find(text.encode(), at) + len(text)
-            steps.pop(0)
-            if action is not None:
-                action(machine)
-        serial.accept_input()
-        timer.mod_ns(rt.get_ns() + 100 * MS)
-    timer = rt.timer(look)
-    timer.mod_ns(0)
-    status = machine.run()
-    assert not steps, (steps[0][:2], machine.vga.screen_text(), bytes(serial.data[-1000:]))
-    assert status == 0, (machine.vga.screen_text(), bytes(serial.data[-1000:]))
+    watch = Watch(machine, ("guest login:", typed("root\n")), ("Password:", typed("secret\n")),
+                  ("root@guest:~#", typed("echo screen > screen.txt; echo do-ne\n")), ("do-ne\nroot@guest", None),
+                  (serial.says("guest login:"), line("root")), (serial.says("Password:"), line("secret")),
+                  (serial.says("root@guest:~#"), line("dmesg > serial.txt; sync; echo wr''itten")), (serial.says("written"), line("systemctl poweroff")),
+                  stop=False)
+    watch.run()
+    assert watch.status == 0, (watch.screen, bytes(serial.data[-1000:]))
     machine.close()
     image = file_system(disk)
     check = tool("e2fsck", "-f", "-n", image)

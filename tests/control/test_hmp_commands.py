@@ -3,9 +3,11 @@ import struct
 
 import pytest
 
+from qemu_py._core.cpu_face import EXIT_HLT
 from qemu_py.control.hmp import HMP
+from qemu_py.machine.drives import simple_drive
 from qemu_py.util import log
-from tests.control.test_hmp import SPIN, monitor  # noqa: F401: a fixture
+from tests.control.test_hmp import CODE, SPIN, monitor  # noqa: F401: a fixture
 
 DIRECTORY, TABLE = 0x200000, 0x201000
 P, W, U, PS, A, D, G = 1, 2, 4, 0x80, 0x20, 0x40, 0x100
@@ -134,3 +136,64 @@ def test_a_profile_of_a_while(make_machine, how, kind, words):
         assert hmp.command("profile off") == ""
         assert "no profile" in hmp.command("info profile")
     assert "how= is on, exact or off" in hmp.command("profile foo")
+
+
+# ---------------------------------------------------------------- drives
+def test_commit_writes_what_snapshot_has_kept(monitor, tmp_path):  # noqa: F811
+    disk, other = tmp_path / "disk.img", tmp_path / "other.img"
+    for path in (disk, other):
+        path.write_bytes(bytes(1 << 20))
+    hmp = monitor(snapshot=True, drives=[simple_drive("-hda", str(disk), "ide", 0), simple_drive("-hdb", str(other), "ide", 1)])
+    for unit in (0, 1):
+        hmp.machine.drives.get("ide", 0, unit).pwrite(512, b"kept")
+    assert hmp.command("commit ide0-hd0") == "" and disk.read_bytes()[512:516] == b"kept" and not any(other.read_bytes())
+    assert hmp.command("commit all") == "" and other.read_bytes()[512:516] == b"kept"
+    assert "ide0-hd0" in hmp.command("commit ide0-hd9")
+
+
+def test_without_snapshot_there_is_nothing_to_commit(monitor, tmp_path):  # noqa: F811
+    disk = tmp_path / "disk.img"
+    disk.write_bytes(bytes(1 << 20))
+    hmp = monitor(drives=[simple_drive("-hda", str(disk), "ide", 0)])
+    assert "no temporary file" in hmp.command("commit ide0-hd0")
+    assert hmp.command("commit all") == "commit: no drive writes to a temporary file (-snapshot)\n"
+
+
+def test_info_blockstats_counts(monitor, tmp_path):  # noqa: F811
+    disk = tmp_path / "disk.img"
+    disk.write_bytes(bytes(1 << 20))
+    hmp = monitor(drives=[simple_drive("-hda", str(disk), "ide", 0)])
+    drive = hmp.machine.drives.get("ide", 0, 0)
+    drive.pread(0, 1024)
+    drive.flush()
+    line = next(line for line in hmp.command("info blockstats").splitlines() if line.startswith("ide0-hd0: "))
+    values = dict(word.split("=") for word in line.split()[1:])
+    assert list(values) == ["rd_bytes", "wr_bytes", "rd_operations", "wr_operations", "flush_operations", "wr_total_time_ns",
+                            "rd_total_time_ns", "flush_total_time_ns"]
+    assert [int(values[name]) for name in list(values)[:5]] == [1024, 0, 1, 0, 1] and values["wr_total_time_ns"] == "0"
+
+
+# ---------------------------------------------------------------- one instruction in each block
+INC_9_HLT = b"\x40" * 9 + b"\xf4"
+
+
+def test_singlestep_makes_blocks_of_one_instruction(monitor):  # noqa: F811
+    hmp = monitor(INC_9_HLT)
+    cpu = hmp.cpu
+
+    def run():
+        """(blocks, instructions in them) that are made."""
+        hmp.machine.system_reset()
+        cpu.set("eip", CODE)
+        cpu.set("eax", 0)
+        before = cpu.counters()
+        while cpu.exec() != EXIT_HLT:   # the monitor's stop is heard first
+            pass
+        assert cpu.get("eax") == 9
+        return tuple(cpu.counters()[name] - before[name] for name in ("tb_gen_count", "tb_gen_insns"))
+    assert run() == (1, 10)
+    assert hmp.command("singlestep") == "" and "(single step mode)" in hmp.command("info status")
+    assert run() == (10, 10)
+    assert hmp.command("singlestep off") == "" and "single" not in hmp.command("info status")
+    assert run() == (1, 10)
+    assert "on or off" in hmp.command("singlestep up")

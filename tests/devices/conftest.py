@@ -47,7 +47,7 @@ class FakeChar:
 
     def __init__(self):
         self.sent = bytearray()
-        self.breaks = 0
+        self.breaks = self.accepted = 0
         self.room = 1 << 30             # bytes that it still takes
         self.handlers = None
 
@@ -74,7 +74,7 @@ class FakeChar:
         return data
 
     def accept_input(self):
-        pass
+        self.accepted += 1
 
     def send_break(self):
         self.breaks += 1

@@ -15,7 +15,7 @@ def uart(pc_bus, chardev):
     pc_bus.outb(DATA, 1)
     pc_bus.outb(IER, 0)
     pc_bus.outb(LCR, 0x03)
-    pc_bus.outb(MCR, OUT2)
+    pc_bus.outb(MCR, OUT2 | RTS | DTR)
     return uart
 
 
@@ -44,6 +44,34 @@ def test_the_divisor_lies_behind_dlab(pc_bus, uart):
     assert (pc_bus.inb(DATA), pc_bus.inb(IER)) == (0x34, 0x12)
     pc_bus.outb(LCR, 0x03)
     assert pc_bus.inb(IER) == 0
+
+
+# What a program does that opens the port; the other end sends nothing before.
+@pytest.mark.parametrize("opens", [lambda bus: bus.outb(MCR, DTR), lambda bus: bus.outb(MCR, RTS | OUT2), lambda bus: bus.outb(IER, RDA),
+                                   lambda bus: [bus.inb(LSR) for _ in range(16)]])
+def test_input_waits_until_the_port_is_opened(pc_bus, chardev, opens):
+    uart = pc_bus.add("uart16550", chardev=chardev)
+    accepted = chardev.accepted
+    pc_bus.outb(LCR, 3)
+    pc_bus.outb(MCR, OUT2)
+    assert uart.can_receive() == 0
+    opens(pc_bus)
+    assert uart.can_receive() == 1 and chardev.accepted > accepted
+
+
+def test_polls_of_the_transmitter_do_not_open_the_port(pc_bus, chardev):
+    uart = pc_bus.add("uart16550", chardev=chardev)
+    for _ in range(20):
+        pc_bus.inb(LSR)
+        pc_bus.outb(DATA, 0x41)
+    assert uart.can_receive() == 0
+
+
+def test_a_port_that_is_closed_again_receives_nothing(pc_bus, chardev):
+    uart = pc_bus.add("uart16550", chardev=chardev)
+    pc_bus.outb(MCR, DTR | RTS)
+    pc_bus.outb(MCR, 0)
+    assert uart.can_receive() == 0
 
 
 def test_the_scratch_register_keeps_a_byte(pc_bus, uart):
