@@ -137,6 +137,13 @@ void acpi_init(void)
     }
 }
 
+/* Where the RSDP is; 0: there are no tables. */
+u32 acpi_rsdp(void)
+{
+    const struct placed *p = find("etc/acpi/rsdp");
+    return p ? p->address : 0;
+}
+
 /* SMBIOS 2.8, 5.2.1: the entry point here, the structures, too, if there is room, or at the top of RAM. */
 void smbios_init(void)
 {

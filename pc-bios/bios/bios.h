@@ -97,6 +97,8 @@ u32 extended_memory(void), memory_size(void);
 u32 allocate_high(u32 size, u32 align);
 u32 allocate_f_segment(u32 size, u32 align);
 void acpi_init(void);
+u32 acpi_rsdp(void);
 void smbios_init(void);
 void smp_init(void);
+void processor_init(void);
 extern u32 cpu_count, cpu_signature, cpu_features, lapic_id, lapic_version;

@@ -3,10 +3,11 @@
 ; Code, data and stack are one segment, F000h: on `pc` POST makes it RAM through the 440FX's PAM registers, on
 ; `isapc` it is RAM from the beginning. The C files are gcc -m16, so segments are never mixed and a pointer is an offset.
 ;
-; A reset ends in POST, or, if CMOS 0Fh says so, in a program that has left protected mode by it.
+; A reset ends in POST, or, if CMOS 0Fh says so, in a program that has left protected mode by it, or in a system that has
+; suspended the machine to RAM.
 
 bits 16
-extern post, resume, handle_05, handle_09, handle_0e, handle_10, handle_11, handle_12, handle_13, handle_14, handle_16, handle_17
+extern post, resume, waking_vector, handle_05, handle_09, handle_0e, handle_10, handle_11, handle_12, handle_13, handle_14, handle_16, handle_17
 extern handle_18, handle_19, handle_pmm, handle_70, handle_74, handle_irq, entry_15, entry_1a
 global call_regs, copy_flat, gdt_pointer, entry_table, dummy_iret, stack_level, start_boot, service, call_mouse_handler
 global f_segment, data_selector, data_limits
@@ -15,6 +16,7 @@ PAM0_ADDRESS equ 80000058h              ; 59h, the 440FX's PAM0, is in this dwor
 STACK_TOP equ 0E000h
 LEVEL equ 600h                          ; of stack, for a service that interrupts a service
 POSTED equ 44454F50h
+RESUME_FROM_S3 equ 0FEh                 ; in CMOS 0Fh, as QEMU's PC has it
 
 section .text16
 ; struct regs of bios.h lies on our stack while a service runs.
@@ -491,6 +493,8 @@ bits 16
 ; As the AT does it: 04h: bootstrap; 05h: end of interrupt, then a jump by way of 40h:67h, 0Ah: only that; 09h: as 0Bh, with the
 ; stack there, of which registers are taken, too; 0Bh: IRET, 0Ch: RETF with the stack there. Others: POST.
 .resume:
+        cmp bl, RESUME_FROM_S3
+        je .s3
         cmp bl, 04h
         je .known
         cmp bl, 05h
@@ -514,6 +518,18 @@ bits 16
         mov al, 20h
         out 0A0h, al
         out 20h, al
+; The system's vector is a physical address below 1 MiB, where it is entered as by an interrupt with the processor in
+; real mode (ACPI 1.0b, 5.2.6).
+.s3:    call dword resume
+        call dword waking_vector
+        test eax, eax
+        jz .post
+        mov dx, ax
+        and dx, 15
+        shr eax, 4
+        push ax
+        push dx
+        retf
 .jump:  jmp far [67h]
 .no_eoi:
         cmp bl, 0Ah

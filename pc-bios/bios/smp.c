@@ -70,6 +70,17 @@ static void send(u32 command)
         ;
 }
 
+/* The first processor's local APIC and memory types. */
+void processor_init(void)
+{
+    mtrr_init();
+    if (!(cpu_features & 1 << 9))
+        return;
+    flat_write(SPURIOUS, flat_read(SPURIOUS) | 0x1FF);
+    flat_write(LINT0, 0x700);                       /* ExtINT: the 8259s */
+    flat_write(LINT1, 0x400);                       /* NMI */
+}
+
 void smp_init(void)
 {
     cpu_count = 1;
@@ -81,15 +92,12 @@ void smp_init(void)
     if (!max)
         return;
     asm volatile("cpuid" : "=a"(cpu_signature), "=b"(ebx), "=c"(ecx), "=d"(cpu_features) : "a"(1));
-    mtrr_init();
+    processor_init();
     if (!(cpu_features & 1 << 9))
         return;
     u32 expected = fw_cfg_word(NB_CPUS);
     if (!expected)
         expected = cmos(0x5F) + 1;
-    flat_write(SPURIOUS, flat_read(SPURIOUS) | 0x1FF);
-    flat_write(LINT0, 0x700);                       /* ExtINT: the 8259s */
-    flat_write(LINT1, 0x400);                       /* NMI */
     lapic_id = flat_read(LAPIC_ID) >> 24;
     lapic_version = flat_read(LAPIC_VERSION) & 0xFF;
     if (expected == 1)

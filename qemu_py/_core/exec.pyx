@@ -158,7 +158,9 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
             return EXCP_INTERRUPT
         if env.interrupt_request and cpu_handle_interrupt(env):
             next_tb = TB_EXIT
-            if env.halted:
+            if env.halted:              # by INIT; with the start-up IPI behind it, it goes on at once
+                if env.interrupt_request & CPU_INTERRUPT_SIPI:
+                    continue
                 return EXCP_HLT
             if env.watchpoint_flags and env.exception_index == EXCP_NONE:
                 report_watchpoint(env)
@@ -228,6 +230,7 @@ cdef int cpu_exec(CPUX86State *env) noexcept nogil:
     cdef int reason
     if env.halted:
         if not cpu_has_work(env):
+            env.stop_request = 0            # a kick is obeyed, and shall not cost the turn in which there is work
             return EXCP_HLT
         if not env.interrupt_request & (CPU_INTERRUPT_INIT | CPU_INTERRUPT_SIPI):
             env.halted = 0

@@ -107,7 +107,7 @@ class Machine:
                     if machine.main_loop_should_exit():
                         self._end()
                         return "until" if until is not None and until() else "ended"
-                    if not machine.run_state.is_running:
+                    if not machine.run_state.time_passes:
                         self._stopped = True
                         return "stopped"
             finally:
@@ -185,7 +185,7 @@ class Machine:
 
     def _resume(self):
         machine = self.machine
-        if machine.run_state.is_running:
+        if machine.run_state.time_passes:
             machine.clocks.vm.enable()
         else:
             machine.vm_start()

@@ -89,6 +89,13 @@ def do_system_reset(hmp):
     return ""
 
 
+def do_system_wakeup(hmp):
+    if not hmp.machine.run_state.is_suspended:
+        raise UserError("system_wakeup: the machine is not suspended")
+    hmp.machine.system_wakeup_request()
+    return ""
+
+
 def do_system_powerdown(hmp):
     hmp.machine.system_powerdown_request()
     return ""
@@ -156,6 +163,7 @@ COMMANDS = (
     Command("system_reset", "", "", "press the reset button", do_system_reset),
     Command("system_powerdown", "", "", "press the power button", do_system_powerdown),
     Command("singlestep", "option:s?", "[on|off]", "one instruction in each translation block, as -singlestep", do_singlestep),
+    Command("system_wakeup", "", "", "wake the machine, which the guest has suspended to RAM", do_system_wakeup),
     Command("cpu", "index:i", "index", "choose the CPU that is looked at", do_cpu),
     Command("x", "fmt:/,addr:i", "/fmt addr", "show memory at a linear address", do_memory_dump),
     Command("xp", "fmt:/,addr:i", "/fmt addr", "show memory at a physical address", do_physical_memory_dump),

@@ -157,6 +157,12 @@ class I440FX(PCIDevice):
             self._pci_view = generate_memory_topology(self.memory_space)
         return self._pci_view
 
+    def wake(self):
+        """What says where memory is goes on through a suspend to RAM, as the refresh does: who wakes finds the code that
+        POST has put below 1 MiB. SMRAM is seen by nobody yet."""
+        self.s.smm = 0
+        self.update_memory()
+
     def reset(self):
         self.wmask[SMRAM] = 0x78
         super().reset()

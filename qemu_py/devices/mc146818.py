@@ -66,12 +66,16 @@ class MC146818(Device):
     def __init__(self, clock=None, **properties):
         super().__init__(clock, **properties)
         self.irq = IRQ()
+        self.alarm = lambda: None       # called when the alarm interrupts
         self.timer = clock.timer(self.due, "mc146818")
         ram = self.s.ram
         ram[REG_A] = 0x26               # 32 kHz, 1024 Hz
         ram[REG_B] = REG_B_24H
         ram[REG_D] = REG_D_VRT
         self.set_time(datetime(1980, 1, 1))
+
+    def wake(self):
+        """It has a battery."""
 
     def reset(self):
         """The RESET pin: time, calendar and RAM stay, and the data mode; the interrupts go."""
@@ -185,6 +189,8 @@ class MC146818(Device):
             distance = self.seconds_to_alarm()
             if distance is not None and distance <= passed:
                 ram[REG_C] |= REG_C_AF
+                if ram[REG_B] & REG_B_AIE:
+                    self.alarm()
         days, second = divmod(self.second_of_day() + passed, DAY_SECONDS)
         self.set_second_of_day(second)
         if days:

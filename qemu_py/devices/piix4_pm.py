@@ -1,8 +1,9 @@
 """Intel 82371AB (PIIX4) function 3: power management and SMBus (datasheet 290562-001, chapter 7; ACPI 1.0b).
 
 Device 8086:7113. The ACPI registers lie where PMBA (40h) says, while PMREGMISC (80h) enables them; the
-SMBus host where SMBBA (90h) says. SCI is IRQ 9. Soft off (SUS_TYP 0) asks for `shutdown`; the other
-sleeping states are refused: the system finds itself woken at once.
+SMBus host where SMBBA (90h) says. SCI is IRQ 9. Soft off (SUS_TYP 0) asks for `shutdown`, suspend to RAM (1) for `suspend`;
+the other sleeping states are refused: the system finds itself woken at once. Out of suspend to RAM the power button leads, the
+clock's alarm (RTC_EN), and whoever calls `wake_up`; the event registers, which are in the resume well, say then why.
 
 As on QEMU's PC, a BIOS need not handle ACPI's enabling through SMI: F1h and F0h written to the SMI
 command port (B2h) switch SCI_EN. Whether such a write raises SMI# is APMC_EN's choice (DEVACTB, 58h).
@@ -36,7 +37,7 @@ TMROF_STS, GBL_STS, PWRBTN_STS, RTC_STS, RSM_STS = 0x0001, 0x0020, 0x0100, 0x040
 PMSTS_BITS = 0x8D31
 PMEN_BITS = TMROF_STS | GBL_STS | PWRBTN_STS | RTC_STS
 SCI_EN, SUS_TYP_SHIFT, SUS_EN, PMCNTRL_BITS = 0x0001, 10, 0x2000, 0x1C03
-SOFT_OFF = 0
+SOFT_OFF, TO_RAM = 0, 1
 GPE_BITS = 0x0F81
 SMI_EN = 0x01                           # in GLBCTL
 APM_STS = 0x0020                        # in GLBSTS
@@ -49,7 +50,8 @@ NANOSECONDS = 1_000_000_000
 
 @device("PIIX4_PM", "82371AB power management")
 class PIIX4PM(PCIDevice):
-    """Lines: sci, smi. `shutdown()` ends the machine's run (soft off)."""
+    """Lines: sci, smi. `shutdown()` ends the machine's run (soft off); `suspend()` switches all off but RAM and this, None: that
+    cannot be; `wake_up()` on again."""
     VENDOR_ID, DEVICE_ID, REVISION, CLASS_CODE = 0x8086, 0x7113, 0x03, 0x068000
     STATUS_RESET = 0x0280
     INTERRUPT_PIN = 1                   # as the header says; the SCI has its own line
@@ -73,10 +75,13 @@ class PIIX4PM(PCIDevice):
         glbctl: int = 0
         devctl: int = 0
         gporeg: int = 0x7FFFBFFF
+        suspended: bool = False
 
-    def __init__(self, clock=None, shutdown=None):
+    def __init__(self, clock=None, shutdown=None, suspend=None, wake_up=None):
         self.sci, self.smi = IRQ(), IRQ()
         self.shutdown = shutdown
+        self.suspend = suspend
+        self.wake_up = wake_up
         super().__init__(clock)
         self.smbus = SMBusHost()
         self.timer = clock.timer(self._timer_expired, "acpi-tmr")
@@ -193,10 +198,14 @@ class PIIX4PM(PCIDevice):
         s.pmcntrl = (s.pmcntrl & ~mask | value) & PMCNTRL_BITS
         self.update_sci()
         if value & SUS_EN:
-            if s.pmcntrl >> SUS_TYP_SHIFT & 7 == SOFT_OFF:
+            kind = s.pmcntrl >> SUS_TYP_SHIFT & 7
+            if kind == SOFT_OFF:
                 self.shutdown()
+            elif kind == TO_RAM and self.suspend is not None:
+                s.suspended = True
+                self.suspend()
             else:
-                log.log(log.LOG_GUEST_ERROR, f"PIIX4_PM: sleeping state {s.pmcntrl >> SUS_TYP_SHIFT & 7} is refused")
+                log.log(log.LOG_GUEST_ERROR, f"PIIX4_PM: sleeping state {kind} is refused")
                 s.pmsts |= RSM_STS
                 self.update_sci()
 
@@ -204,6 +213,15 @@ class PIIX4PM(PCIDevice):
         """Somebody presses the button."""
         self.s.pmsts |= PWRBTN_STS
         self.update_sci()
+        if self.s.suspended:
+            self.wake_up()
+
+    def rtc_alarm(self):
+        """The clock chip's alarm rings (IRQ8#)."""
+        self.s.pmsts |= RTC_STS
+        self.update_sci()
+        if self.s.suspended and self.s.pmen & RTC_STS:
+            self.wake_up()
 
     def set_sci_enable(self, enabled):
         self.s.pmcntrl = self.s.pmcntrl & ~SCI_EN | (SCI_EN if enabled else 0)
@@ -302,6 +320,15 @@ class PIIX4PM(PCIDevice):
         self.s.apms = value
 
     # ---------------------------------------------------------------- life
+    def wake(self):
+        """What woke the system stays, and where software finds that: SeaBIOS uses the ACPI block before it places it again."""
+        s = self.s
+        self.reset()
+        self.s.pmsts, self.s.pmen, self.s.gpsts, self.s.gpen = s.pmsts | RSM_STS, s.pmen, s.gpsts, s.gpen
+        for offset, size in ((PMBA, 4), (PMREGMISC, 1)):
+            self.s.config[offset:offset + size] = s.config[offset:offset + size]
+        self.config_written(PMBA, PMREGMISC + 1 - PMBA)
+
     def reset(self):
         super().reset()
         self.smbus.reset()

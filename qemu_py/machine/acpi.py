@@ -4,7 +4,7 @@ build(machine) gives Tables: one blob with FACS, DSDT, FADT, MADT, HPET and RSDT
 of linker commands, as SeaBIOS (and OVMF) take them in etc/acpi/tables, etc/acpi/rsdp and
 etc/table-loader: load a file, add a file's address to a pointer, compute a checksum.
 
-Not described: sleeping states but S5, hot plug, processor power states, a second PCI root.
+Not described: sleeping states but S3 to S5, hot plug, processor power states, a second PCI root.
 """
 import struct
 from dataclasses import dataclass, field

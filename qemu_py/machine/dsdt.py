@@ -1,4 +1,4 @@
-"""The DSDT of a PC: PCI root with its interrupt links, the chips on the ISA bus, soft off.
+"""The DSDT of a PC: PCI root with its interrupt links, the chips on the ISA bus, suspend to RAM, soft off.
 
 Interrupts of PCI slots lead to four links, LNKA-LNKD, which are the PIIX3's PIRQRC registers (82371SB
 datasheet, section 3.1.10); LNKS is the power management's, wired to IRQ 9.
@@ -15,7 +15,7 @@ LINKS = "ABCD"
 SCI = 9
 PIRQRC, PIRQ_OFF = 0x60, 0x80
 PRESENT_DISABLED, PRESENT_ENABLED, HIDDEN = 0x09, 0x0B, 0x0B
-SOFT_OFF = 0
+SOFT_OFF, TO_RAM = 0, 1
 PCI_MEMORY_END = 0xFEBFFFFF
 CHIPSET_SLOT = 1
 SLOTS = 32
@@ -25,6 +25,7 @@ def build(machine):
     """The AML behind the table's header."""
     return b"".join((
         scope("\\_PR", *(aml.processor(f"CP{n:02X}", n) for n in range(len(machine.cpus)))),
+        name("\\_S3", package(TO_RAM, TO_RAM, ZERO, ZERO)) if machine.can_suspend else b"",
         name("\\_S4", package(SOFT_OFF, SOFT_OFF, ZERO, ZERO)),        # suspend to disk is soft off, of the PIIX4 too
         name("\\_S5", package(SOFT_OFF, SOFT_OFF, ZERO, ZERO)),
         scope("\\_SB", pci_root(machine), *links(), *timer(machine))))

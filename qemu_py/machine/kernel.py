@@ -28,6 +28,7 @@ def kernel_init(machine):
                         " it has no header of either")
     if not has_bios:
         no_bios.tables_init(machine)
+    machine.can_suspend = False         # a reset begins with the kernel, not with a BIOS
     machine.register_reset(lambda: firmware.bios_left_it(machine))
     machine.register_reset(lambda: no_bios.pci_init(machine))
     machine.register_reset(machine.loader.reset)

@@ -45,10 +45,13 @@ class Machine:
         self.reset_requested = False
         self.shutdown_requested = False
         self.powerdown_requested = False
+        self.suspend_requested = False
+        self.wakeup_requested = False
         self.vmstop_requested = None    # the run state that is asked for
         self.powerdown_handlers = []    # each called when somebody presses the power button
+        self.suspend_handlers = []      # each called when the machine is suspended to RAM
         self.close_handlers = []        # each called when the CPUs have stopped for good, before anything is given back
-        self.event_listeners = []       # each called with an event's name: SHUTDOWN, RESET, POWERDOWN, STOP, RESUME
+        self.event_listeners = []       # each called with an event's name: SHUTDOWN, RESET, POWERDOWN, STOP, RESUME, SUSPEND, WAKEUP
         self.failure = None
         try:
             with self.main_loop.lock, self.memory.transaction():
@@ -75,7 +78,7 @@ class Machine:
     def add_device(self, name, device):
         """Note a device, for `info` and reset."""
         self.devices.append((name, device))
-        self.register_reset(device.reset)
+        self.register_reset(device.reset, device.wake)
         return device
 
     def add_chardev(self, chardev):
@@ -85,12 +88,13 @@ class Machine:
             self.chardevs.append(chardev)
         return chardev
 
-    def register_reset(self, handler):
-        """qemu_register_reset: called in the order of registration."""
-        self.reset_handlers.append(handler)
+    def register_reset(self, handler, wake=None):
+        """qemu_register_reset: called in the order of registration. wake: called in its place when the machine wakes from a
+        suspend to RAM."""
+        self.reset_handlers.append((handler, wake or handler))
 
     def unregister_reset(self, handler):
-        self.reset_handlers.remove(handler)
+        self.reset_handlers.remove(next(pair for pair in self.reset_handlers if pair[0] == handler))
 
     def info_mtree(self):
         """Text of `info mtree`."""
@@ -116,6 +120,17 @@ class Machine:
         """Press the power button: the guest may shut down, in its own time."""
         self.powerdown_requested = True
         self._requested()
+
+    def system_suspend_request(self):
+        """The guest suspends the machine to RAM."""
+        self.suspend_requested = True
+        self._requested()
+
+    def system_wakeup_request(self):
+        """Something wakes a suspended machine; else nothing happens."""
+        if self.run_state.is_suspended or self.suspend_requested:
+            self.wakeup_requested = True
+            self._requested()
 
     def system_vmstop_request(self, state=run_state.PAUSED):
         """Stop the guest soon, with this run state."""
@@ -177,6 +192,8 @@ class Machine:
             return
         if self.run_state.needs_reset:
             raise UserError(f"the machine is in the state '{self.runstate}': reset it first")
+        if self.run_state.is_suspended:
+            raise UserError("the guest has suspended the machine: system_wakeup or system_powerdown wakes it")
         self.runstate_set(run_state.RUNNING)
         self.clocks.vm.enable()
         self.tcg.resume()
@@ -199,8 +216,27 @@ class Machine:
 
     def system_reset(self):
         """qemu_system_reset: every handler in turn. The CPUs are stopped."""
-        for handler in list(self.reset_handlers):
+        for handler, _ in list(self.reset_handlers):
             handler()
+
+    def system_suspend(self):
+        """qemu_system_suspend: the CPUs have no power; RAM has, and whoever may wake the machine."""
+        self.tcg.pause()
+        for cpu in self.cpus:
+            cpu.reset()
+            cpu.halted = True           # with interrupts off
+        for handler in list(self.suspend_handlers):
+            handler()
+        self.runstate_set(run_state.SUSPENDED)
+        self.monitor_protocol_event("SUSPEND")
+
+    def system_wakeup(self):
+        """qemu_system_wakeup: as a reset, for all that had no power."""
+        self.tcg.pause()
+        for _, wake in list(self.reset_handlers):
+            wake()
+        self.runstate_set(run_state.RUNNING)
+        self.monitor_protocol_event("WAKEUP")
 
     def main_loop_should_exit(self):
         """Serve the requests; True: leave the main loop."""
@@ -220,15 +256,26 @@ class Machine:
             self.monitor_protocol_event("RESET")
             if self.run_state.needs_reset:
                 self.runstate_set(run_state.PAUSED)
+            elif self.run_state.is_suspended:
+                self.runstate_set(run_state.RUNNING)
+            self.suspend_requested = self.wakeup_requested = False
         if self.powerdown_requested:
             self.powerdown_requested = False
             self.monitor_protocol_event("POWERDOWN")
             for handler in list(self.powerdown_handlers):
                 handler()
+        if self.suspend_requested:
+            self.suspend_requested = False
+            if self.run_state.is_running:
+                self.system_suspend()
+        if self.wakeup_requested:
+            self.wakeup_requested = False
+            if self.run_state.is_suspended:
+                self.system_wakeup()
         if self.vmstop_requested is not None:
             state, self.vmstop_requested = self.vmstop_requested, None
             self.vm_stop(state)
-        if self.run_state.is_running and self.tcg.stop_requested:
+        if self.run_state.time_passes and self.tcg.stop_requested:
             self.tcg.resume()           # it stopped so that the requests be served at once
         return False
 

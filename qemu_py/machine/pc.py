@@ -40,6 +40,7 @@ RAM_HOLE = 0xE0000000                   # RAM above this moves beyond 4 GiB
 MAX_CPUS = 8                            # of pc: as many as flat logical destinations tell apart
 E820_RAM, E820_RESERVED = 1, 2
 SCI = 9
+SHUTDOWN_STATUS, RESUME_FROM_S3 = 0x0F, 0xFE
 RESET_SMBASE = 0x30000
 GPE0 = 0xAFE0                           # where QEMU's PC has general purpose events, and SeaBIOS's tables look
 
@@ -48,6 +49,8 @@ def pc_init1(machine, pci_enabled):
     """Build a PC."""
     config = machine.config
     bios = firmware.find_bios(machine) if config.kernel is None or config.bios is not None else None
+    # To resume, a BIOS must have gone before.
+    machine.can_suspend = pci_enabled and bios is not None
     pc_a20_init(machine)
     pc_cpus_init(machine, config.cpu_model)
     pc_memory_init(machine, config.ram_size, bios, pci_enabled)
@@ -76,6 +79,8 @@ def pc_init1(machine, pci_enabled):
     pc_cmos_init(machine)
     if config.kernel is not None:
         kernel_init(machine)
+    if machine.can_suspend:
+        pc_suspend_init(machine)
     pc_fw_cfg_init(machine)
 
 
@@ -201,7 +206,7 @@ def piix4_pm_init(machine):
                     continue
                 cpu.interrupt(cpu_face.INTERRUPT_SMI)
                 machine.tcg.qemu_cpu_kick(k)
-    pm = machine.pm = PIIX4PM(machine.clocks.vm, shutdown=machine.system_shutdown_request)
+    pm = machine.pm = PIIX4PM(machine.clocks.vm, shutdown=machine.system_shutdown_request, wake_up=machine.system_wakeup_request)
     machine.pci.register_device(pm, devfn(1, 3))
     pm.sci = machine.shared_irqs[SCI].input()
     pm.smi.connect(smi)
@@ -213,6 +218,16 @@ def piix4_pm_init(machine):
     machine.memory.system_io.add_subregion(GPE0, MemoryRegion.alias_of("acpi-gpe0", pm.pm_region, GPSTS, 4))
     machine.add_device("PIIX4_PM", pm)
     machine.powerdown_handlers.append(pm.power_button)
+
+
+def pc_suspend_init(machine):
+    """The clock's alarm wakes. CMOS 0Fh tells firmware that this is no power-on: SeaBIOS expects of a PC what QEMU's does."""
+    machine.pm.suspend = machine.system_suspend_request
+    machine.rtc.alarm = machine.pm.rtc_alarm
+
+    def suspended():
+        machine.rtc.s.ram[SHUTDOWN_STATUS] = RESUME_FROM_S3
+    machine.suspend_handlers.append(suspended)
 
 
 def pc_basic_device_init(machine):

@@ -151,5 +151,5 @@ def boot_init(machine):
     def reset():
         cmos.set_boot_order(machine.rtc.s.ram, once.pop() if once else config.boot_order)
     cmos.set_boot_order(machine.rtc.s.ram, config.boot_once or config.boot_order)
-    machine.register_reset(reset)
+    machine.register_reset(reset, wake=lambda: None)
     machine.next_boot = reset           # for a reset that is no reset of the system

@@ -12,6 +12,7 @@ IO_ERROR = "io-error"                   # a drive failed, and werror= or rerror=
 INTERNAL_ERROR = "internal-error"
 WATCHDOG = "watchdog"
 SHUTDOWN = "shutdown"                   # the guest turned itself off, with -no-shutdown
+SUSPENDED = "suspended"                 # to RAM (ACPI S3): the CPUs are off, time and devices that wake go on
 SAVE_VM = "save-vm"
 RESTORE_VM = "restore-vm"
 INMIGRATE = "inmigrate"                 # waits for an incoming migration
@@ -20,13 +21,14 @@ POSTMIGRATE = "postmigrate"
 
 TRANSITIONS = {
     PRELAUNCH: {RUNNING, INMIGRATE, RESTORE_VM, FINISH_MIGRATE},
-    RUNNING: {PAUSED, DEBUG, IO_ERROR, INTERNAL_ERROR, WATCHDOG, SHUTDOWN, SAVE_VM, RESTORE_VM, FINISH_MIGRATE},
+    RUNNING: {PAUSED, DEBUG, IO_ERROR, INTERNAL_ERROR, WATCHDOG, SHUTDOWN, SUSPENDED, SAVE_VM, RESTORE_VM, FINISH_MIGRATE},
     PAUSED: {RUNNING, RESTORE_VM, SAVE_VM, FINISH_MIGRATE},
     DEBUG: {RUNNING, FINISH_MIGRATE},
     IO_ERROR: {RUNNING, FINISH_MIGRATE},
     WATCHDOG: {RUNNING, FINISH_MIGRATE},
     INTERNAL_ERROR: {PAUSED, FINISH_MIGRATE},
     SHUTDOWN: {PAUSED, FINISH_MIGRATE},
+    SUSPENDED: {RUNNING, FINISH_MIGRATE},
     SAVE_VM: {RUNNING, PAUSED},
     RESTORE_VM: {RUNNING, PAUSED, PRELAUNCH},
     INMIGRATE: {RUNNING, PRELAUNCH, PAUSED},
@@ -56,6 +58,15 @@ class RunState:
     @property
     def is_running(self):
         return self.current == RUNNING
+
+    @property
+    def is_suspended(self):
+        return self.current == SUSPENDED
+
+    @property
+    def time_passes(self):
+        """Does the guest's time, whether or not its CPUs do anything?"""
+        return self.current in (RUNNING, SUSPENDED)
 
     @property
     def needs_reset(self):              # runstate_needs_reset

@@ -144,7 +144,7 @@ class SingleLoop:
 
     def vm_can_run(self):
         machine = self.machine
-        return not self.stop_requested and machine.run_state.is_running and machine.exit_status is None
+        return not self.stop_requested and machine.run_state.time_passes and machine.exit_status is None
 
     def any_cpu_has_work(self):
         return any(not cpu.halted or cpu.has_work for cpu in self.cpus)

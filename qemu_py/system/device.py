@@ -116,6 +116,10 @@ class Device:
         """Power-on or system reset."""
         self.s = self.State()
 
+    def wake(self):
+        """The machine wakes from a suspend to RAM, during which the chip had no power."""
+        self.reset()
+
     def read(self, offset, size=1):
         """The guest reads a register; what is not there reads as an open bus."""
         if offset < len(self.readers) and self.readers[offset] is not None:

@@ -162,6 +162,13 @@ def test_resources_end_with_a_tag():
     assert aml.resources(aml.io(0x60, 1), aml.irq(1)) == b"\x11\x10\x0a\x0d\x47\x01\x60\x00\x60\x00\x01\x01\x22\x02\x00\x79\x00"
 
 
+def test_s3_is_there_where_a_bios_can_resume(make_machine, tmp_path):
+    (tmp_path / "bios").write_bytes(bytes(0x10000))
+    s3 = b"_S3_\x12"                   # a name, a package
+    with_bios = make_machine(machine="pc", bios=str(tmp_path / "bios"))
+    assert s3 in tables_of(link(with_bios))["DSDT"] and s3 not in tables_of(link(make_machine(machine="pc")))["DSDT"]
+
+
 def test_iasl_disassembles_and_compiles_the_dsdt(machine, tmp_path):
     if shutil.which("iasl") is None:
         pytest.skip("iasl is missing (package acpica-tools)")

@@ -9,7 +9,8 @@ from qemu_py.system.memory import Memory, MemoryRegion
 BASE, SMB = 0xB000, 0xB100
 PMBA, DEVACTB, PMREGMISC, SMBBA, SMBHSTCFG = 0x40, 0x58, 0x80, 0x90, 0xD2
 STS, EN, CNT, TMR, GPSTS, GPEN, GLBCTL = 0x00, 0x02, 0x04, 0x08, 0x0C, 0x0E, 0x28
-TMR_BIT, PWRBTN, WAK, SCI_EN, SUS_EN = 0x0001, 0x0100, 0x8000, 0x0001, 0x2000
+TMR_BIT, PWRBTN, RTC, WAK, SCI_EN, SUS_EN = 0x0001, 0x0100, 0x0400, 0x8000, 0x0001, 0x2000
+TO_RAM = 1 << 10                    # SUS_TYP
 HZ, SECOND = 3_579_545, 1_000_000_000
 HALF = 2 ** 23
 
@@ -266,3 +267,48 @@ def test_bytes_words_and_blocks_reach_a_slave(smbus):
 def test_the_host_is_there_only_when_it_is_enabled(smbus):
     smbus.chip.write_config(SMBHSTCFG, 0, 1)
     assert smbus.inp(HSTSTS, 1, SMB) == 0xFF
+
+
+# ---------------------------------------------------------------- suspend to RAM
+@pytest.fixture
+def suspended(pm):
+    """A chip that has been told to suspend; `pm.events` has what it asked for."""
+    pm.events = []
+    pm.chip.suspend = lambda: pm.events.append("suspend")
+    pm.chip.wake_up = lambda: pm.events.append("wake up")
+    pm.out(EN, RTC)
+    pm.out(CNT, TO_RAM | SUS_EN)
+    return pm
+
+
+def test_suspend_to_ram_is_asked_for_once(suspended):
+    assert suspended.events == ["suspend"] and suspended.inp(CNT) == TO_RAM and suspended.off == []
+
+
+def test_the_power_button_wakes(suspended):
+    suspended.chip.power_button()
+    assert suspended.events == ["suspend", "wake up"]
+
+
+@pytest.mark.parametrize("enabled", [0, RTC])
+def test_the_clock_s_alarm_wakes_if_it_is_enabled(suspended, enabled):
+    suspended.out(EN, enabled)
+    suspended.chip.rtc_alarm()
+    assert suspended.events == ["suspend", "wake up"][:1 + bool(enabled)]
+
+
+def test_afterwards_the_status_says_that_it_was_asleep_and_what_woke_it(suspended):
+    suspended.chip.rtc_alarm()
+    suspended.chip.wake()
+    assert suspended.inp(STS) == WAK | RTC and suspended.inp(EN) == RTC and suspended.inp(CNT) == 0
+    suspended.out(STS, WAK | RTC)
+    assert suspended.inp(STS) == 0
+    suspended.chip.power_button()
+    assert suspended.events == ["suspend", "wake up"]           # it is awake already
+
+
+def test_an_alarm_while_awake_is_an_event_like_others(pm):
+    pm.out(CNT, SCI_EN)
+    pm.out(EN, RTC)
+    pm.chip.rtc_alarm()
+    assert pm.sci[-1] == 1 and pm.inp(STS) == RTC

@@ -45,6 +45,27 @@ def test_no_processor_starves(make_machine, count, then):
     assert machine.run() == 7
 
 
+def test_a_start_up_ipi_right_behind_init_is_taken_in_the_same_turn(make_machine):
+    """SeaBIOS, when it resumes, does not wait for the others, but takes back soon what they begin with."""
+    wait = b"\xB9" + struct.pack("<I", 2000) + b"\xF3\x90\xE2\xFC"          # mov ecx, 2000; again: pause; loop again
+    machine = make_machine(start_others(SPIN) + wait + store(0x8000, 0xF4F4F4F4) + wait_for(1) + debug_exit(3), machine="pc", cpus=2, devices=EXIT)
+    machine.clocks.rt.timer(lambda: machine.request_exit(9)).mod_ns(machine.clocks.rt.get_ns() + 30 * 10 ** 9)
+    assert machine.run() == 7
+
+
+def test_a_kick_of_a_halted_processor_does_not_cost_its_next_turn(make_machine):
+    from qemu_py._core import cpu_face
+    machine = make_machine(machine="pc", cpus=2)
+    machine.system_reset()
+    cpu = machine.cpus[1]
+    machine.memory.address_space_memory.write(0x10000, b"\xF4")
+    cpu.kick()
+    assert cpu.exec() == cpu_face.EXIT_HLT
+    cpu.interrupt(cpu_face.INTERRUPT_INIT)
+    cpu.sipi(0x10)
+    assert (cpu.exec(), cpu.cs, cpu.eip) == (cpu_face.EXIT_HLT, 0x1000, 1)
+
+
 def test_application_processors_start_halted(make_machine):
     machine = make_machine(machine="pc", cpus=3)
     machine.system_reset()
