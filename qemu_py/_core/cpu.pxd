@@ -324,21 +324,20 @@ cdef struct TranslationBlock:
     TranslationBlock *jmp_first
     uint64_t exec_count         # CF_PROFILE: runs, and instructions of them that a fault left out
     uint64_t unrun_count
-    # Host code (host/), in two parts. Exit n jumps by the four bytes before tc_jmp[n]: to tc_exit[n], or straight to a linked
-    # successor. It begins at tc_skip[n] with stores of flags; two bytes of them become a jump over them, when nobody wants them
-    uint8_t *tc_ptr             # where it runs from, or NULL
+    # Host code (host/), in two parts. Exit n jumps by the four bytes before tc_jmp[n]: to tc_exit[n], to a linked successor that
+    # makes all flags itself, or to tc_via[n], which stores flags and goes to the successor by the four bytes before tc_on[n].
+    uint8_t *tc_ptr             # where it runs from when C calls it, or NULL; the beginning of the rare part
+    uint8_t *tc_body            # where it runs from when host code jumps there
     uint8_t *tc_jmp[2]          # where they are written
     uint8_t *tc_exit[2]
+    uint8_t *tc_via[2]          # NULL: no flags are pending there
+    uint8_t *tc_on[2]
     uint32_t warm               # runs until it is compiled
-    uint8_t *tc_skip[2]
-    uint16_t tc_store[2]        # the two bytes, as they were
-    uint8_t tc_stores[2]        # length of the stores
-    uint16_t tc_pad
     uint32_t tc_kills           # makes all flags before anybody looks
-    uint8_t *tc_cold            # the rare part, where it runs
+    uint32_t tc_size            # of the part that usually runs
     uint32_t tc_cold_size
     uint32_t host_plain         # compiled without groups (host/groups.pyx)
-    uint32_t tc_size
+    uint32_t tc_context         # HostBuffer.contexts; HOST_CONTEXTS: too many
 
 cdef enum:                      # TranslationBlock.cflags
     CF_COUNT_MASK = 0x7FFF      # at most this many instructions; 0: no bound
@@ -468,10 +467,12 @@ cdef struct CPUX86State:
     uint64_t eip                # current only outside TBs and where a row says so
     uint32_t cc_op
     int32_t df                  # +1 or -1
+    uint32_t exit_low           # always 0: host code adds both as one number to a look-up's key, which then matches nothing
     uint32_t exit_request       # set from any thread: leave at the next TB head
     uint32_t hflags
     uint32_t eflags             # all of EFLAGS but the six arithmetic flags and DF
     uint32_t mmu_idx
+    void *host_jmp_cache        # [HOST_CONTEXTS][HOST_JMP_CACHE_SIZE] of HostJmpEntry
     uint64_t tlb_epoch          # in bits 48-63
     CPUTLBEntry *tlb_cur        # &tlb[mmu_idx][0]
     TranslationBlock *current_tb
@@ -603,7 +604,6 @@ cdef struct CPUX86State:
     uint64_t global_low         # no global page is below this address
     uint32_t global_epoch       # changes when global pages are flushed too
     uint32_t kernel_global      # the kernel's code is in global pages
-    void *host_jmp_cache        # [HOST_JMP_CACHE_SIZE] of HostJmpEntry
     uint64_t cc_scratch         # flags on their way to the host's
     IROp cold_op[2]             # an op that host code has the interpreter do, and the way back
     uint8_t bounce[16]          # a read operand that lies in two pages, in one piece ...

@@ -12,7 +12,7 @@ from qemu_py._core.dispatch cimport PhysMap, qemu_loglevel
 from qemu_py._core.exec cimport BARE_RETURN, cpu_exec
 from qemu_py._core.guesttime cimport GuestTime
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
-from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
+from qemu_py._core.host.buffer cimport host_jmp_cache_free, host_jmp_cache_new
 from qemu_py._core.host.codegen cimport host_attach, host_detach
 from qemu_py._core.ir.dump cimport trace_reset
 from qemu_py._core.softmmu cimport cpu_get_phys_page_debug, tlb_flush
@@ -103,8 +103,8 @@ cdef class VCPU:
         memset(memory, 0, sizeof(CPUX86State))
         self.env = <CPUX86State *> memory
         self.env.tb_jmp_cache = <TBJmpCacheEntry *> calloc(TB_JMP_CACHE_SIZE, sizeof(TBJmpCacheEntry))
-        self.env.host_jmp_cache = calloc(HOST_JMP_CACHE_SIZE, sizeof(HostJmpEntry))
-        if self.env.tb_jmp_cache == NULL or self.env.host_jmp_cache == NULL:
+        self.env.host_jmp_cache = host_jmp_cache_new()
+        if self.env.tb_jmp_cache == NULL:
             raise MemoryError("CPU state")
 
     def __init__(self, str model, PhysMap physmap, uint32_t index=0, TBCache cache=None):
@@ -154,7 +154,7 @@ cdef class VCPU:
             if self.cache.tbx.first_cpu == NULL and self.physmap is not None:
                 self.physmap.d.tbx = NULL
         free(self.env.tb_jmp_cache)
-        free(self.env.host_jmp_cache)
+        host_jmp_cache_free(self.env.host_jmp_cache)
         free(self.env)
 
     # ---- running

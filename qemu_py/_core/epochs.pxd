@@ -51,7 +51,7 @@ cdef inline void start_site_epochs(CPUX86State *env) noexcept nogil:
     """No TB is left that remembers anything."""
     cdef int mode
     for mode in range(NB_MMU_MODES):
-        env.site_epochs[mode] = <unsigned long long> env.cpu_index << 61
+        env.site_epochs[mode] = <unsigned long long> env.cpu_index << 61 | SITE_EPOCH_ONE       # never 0
     use_epochs(env)
 
 cdef inline void start_epochs(CPUX86State *env) noexcept nogil:

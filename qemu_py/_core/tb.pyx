@@ -390,8 +390,6 @@ cdef inline void tb_reset_jump(TranslationBlock *tb, int n) noexcept nogil:
     tb.jmp_dest[n] = NULL
     if tb.tc_jmp[n] != NULL:
         (<int32_t *> (tb.tc_jmp[n] - 4))[0] = <int32_t> (tb.tc_exit[n] - tb.tc_jmp[n])
-    if tb.tc_skip[n] != NULL:
-        (<uint16_t *> tb.tc_skip[n])[0] = tb.tc_store[n]
 
 
 cdef void tb_jmp_remove(TranslationBlock *tb, int n) noexcept nogil:

@@ -20,9 +20,12 @@ cdef enum:
     R11 = 11
     R12 = 12
     R13 = 13
-    R14 = 14
+    R14 = 14            # env + ENV_BIAS; operands give their distance from env
     R15 = 15
     NO_REG = -1
+
+cdef enum:
+    ENV_BIAS = 128      # so that a byte reaches the first 256 bytes of env
 
 cdef enum:              # the /digit of opcode 81h, and bits 3-5 of 00h-3Fh
     X_ADD = 0
@@ -97,6 +100,8 @@ cdef inline void opcode(Asm *a, uint32_t op) noexcept nogil:
 
 cdef inline void modrm_mem(Asm *a, int reg, int base, int index, int scale, int32_t disp) noexcept nogil:
     cdef uint32_t mod
+    if base == R14:
+        disp -= ENV_BIAS
     if base < 0 and index < 0:
         b1(a, (reg & 7) << 3 | 4)
         b1(a, 0x25)
@@ -186,6 +191,9 @@ cdef inline void alu_mi(Asm *a, int size, int x, int base, int index, int32_t di
         b1(a, 0x81)
         modrm_mem(a, x, base, index, 0, disp)
         imm(a, size, <uint32_t> v)
+
+cdef inline void env_to(Asm *a, int reg) noexcept nogil:
+    rm(a, 8, 0x8D, reg, R14, 0)
 
 cdef inline uint8_t *jcc(Asm *a, int cc) noexcept nogil:
     """A conditional jump to be aimed by `aim`."""

@@ -1,16 +1,20 @@
 """Where host code lives: one memory, written through one mapping and run through another (W^X)."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from qemu_py._core.cpu cimport TBContext
+from qemu_py._core.cpu cimport CPUX86State, TranslationBlock
 
 cdef enum:
-    HOST_JMP_CACHE_BITS = 12
-    HOST_JMP_CACHE_SIZE = 1 << 12
+    HOST_JMP_CACHE_SIZE = 1 << 14
+    HOST_JMP_CACHE_BYTES = 16 << 14
+    HOST_JMP_FACTOR = 0x9E3779B1        # 2**32 / golden ratio
+    HOST_CONTEXTS = 128
 
-cdef struct HostJmpEntry:       # where indirect jumps go, by what the target was translated for
-    uint64_t key                # linear address + env.site_epoch
-    uint64_t cs_key
-    uint64_t flags
+cdef struct HostJmpEntry:       # where indirect jumps go; each context has a table of them
+    uint64_t key                # EIP + env.site_epoch; 0: nothing
     uint8_t *target
+
+cdef struct HostContext:        # what blocks are translated for, beside the address
+    uint64_t cs_base            # as TranslationBlock has it
+    uint32_t flags
 
 cdef struct HostBuffer:
     uint8_t *code               # where it is written; code + delta is where it runs
@@ -25,6 +29,8 @@ cdef struct HostBuffer:
     uint8_t *data_ptr
     uint8_t *data_end
     uint64_t size
+    HostContext contexts[HOST_CONTEXTS]
+    uint32_t nb_contexts
     void *replain               # codegen.pyx: compile a TB without groups
     void *gen                   # codegen.pyx's state while it compiles
     # stubs, where they are written
@@ -43,9 +49,14 @@ cdef struct HostBuffer:
     uint8_t *load_xmm
     uint8_t *load_x87
 
-cdef inline uint32_t host_jmp_hash(uint32_t pc) noexcept nogil:
-    """Functions are aligned: their low bits differ little, the pages that they are in more."""
-    return (pc ^ pc >> 12) & (HOST_JMP_CACHE_SIZE - 1)
+cdef inline HostJmpEntry *host_jmp_entry(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
+    """Of a TB whose context has a table. Aligned addresses, whose low bits are 0, have different entries within 256 KiB."""
+    cdef uint32_t hash_ = <uint32_t> (tb.pc - <uint32_t> tb.cs_base) * <uint32_t> HOST_JMP_FACTOR & (HOST_JMP_CACHE_BYTES - 16)
+    return <HostJmpEntry *> (<uint8_t *> env.host_jmp_cache + <uint64_t> tb.tc_context * HOST_JMP_CACHE_BYTES + hash_)
+
+cdef void *host_jmp_cache_new() except NULL
+cdef void host_jmp_cache_flush(void *cache, uint32_t nb_contexts) noexcept nogil
+cdef void host_jmp_cache_free(void *cache) noexcept
 
 cdef HostBuffer *host_buffer_new(uint64_t size) except NULL
 cdef void host_buffer_free(HostBuffer *h) noexcept

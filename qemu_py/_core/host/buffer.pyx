@@ -18,6 +18,11 @@ cdef extern from "<sys/mman.h>" nogil:
     """
     void *mremap(void *old, size_t old_size, size_t size, int flags, void *to)
     int MREMAP_MAYMOVE, MREMAP_FIXED
+    int madvise(void *start, size_t size, int advice)
+    int MADV_DONTNEED
+
+cdef enum:
+    HOST_JMP_CACHES_BYTES = HOST_CONTEXTS * HOST_JMP_CACHE_BYTES        # most of it is never touched
 
 
 cdef HostBuffer *host_buffer_new(uint64_t size) except NULL:
@@ -51,3 +56,19 @@ cdef void host_buffer_free(HostBuffer *h) noexcept:
     munmap(h.data, 2 * h.size)
     munmap(h.code, h.size)
     free(h)
+
+
+cdef void *host_jmp_cache_new() except NULL:
+    cdef void *cache = mmap(NULL, HOST_JMP_CACHES_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    if cache == MAP_FAILED:
+        raise MemoryError("jump cache")
+    return cache
+
+
+cdef void host_jmp_cache_flush(void *cache, uint32_t nb_contexts) noexcept nogil:
+    madvise(cache, nb_contexts * HOST_JMP_CACHE_BYTES, MADV_DONTNEED)
+
+
+cdef void host_jmp_cache_free(void *cache) noexcept:
+    if cache != NULL:
+        munmap(cache, HOST_JMP_CACHES_BYTES)

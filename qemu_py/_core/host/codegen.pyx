@@ -13,9 +13,9 @@ from qemu_py._core.cpu cimport *
 from qemu_py._core.dispatch cimport CPU_LOG_EXEC, CPU_LOG_TB_CPU, CPU_LOG_TB_OUT_ASM
 from qemu_py._core.host.alu cimport *
 from qemu_py._core.host.asm cimport *
-from qemu_py._core.host.buffer cimport (HOST_JMP_CACHE_SIZE, HostBuffer, HostJmpEntry, host_buffer_free,
-                                        host_buffer_new, host_jmp_hash)
-from qemu_py._core.host.entry cimport THUNK_SIZE, emit_stubs, op_return
+from qemu_py._core.host.buffer cimport (HOST_CONTEXTS, HostBuffer, HostJmpEntry, host_buffer_free, host_buffer_new,
+                                        host_jmp_cache_flush, host_jmp_entry)
+from qemu_py._core.host.entry cimport emit_stubs, op_return
 from qemu_py._core.host.flagstate cimport flush_flags, kill_flags, store_pend
 from qemu_py._core.host.fp cimport emit_cold_fp, fp_before, fp_left, fp_pointer, fp_template, gen_fp
 from qemu_py._core.host.gen cimport *
@@ -81,10 +81,16 @@ cdef void emit_alone(Gen *g, Cold *c) noexcept nogil:
 
 
 cdef void emit_exit(Gen *g, Cold *c) noexcept nogil:
-    """A successor that is not linked, or not to be gone to at once. Its jumps come here, the last to be linked first."""
+    """A successor that is not linked, or not to be gone to at once. Its jumps come here, the last to be linked first. Before it
+    are the stores for one that is linked and wants them."""
     cdef Asm *a = &g.a
+    cdef TranslationBlock *tb = g.tb
     cdef int32_t distance
-    g.tb.tc_exit[c.span] = a.p
+    if c.pend.on:
+        tb.tc_via[c.span] = a.p
+        store_pend(g, &c.pend, c.cc)
+        tb.tc_on[c.span] = jmp(a)
+    tb.tc_exit[c.span] = a.p
     while True:
         distance = (<int32_t *> (c.jump - 4))[0]
         aim(c.jump, a.p)
@@ -107,6 +113,10 @@ cdef void emit_cold(Gen *g) noexcept nogil:
             emit_exit(g, c)
             continue
         aim(c.jump, a.p)
+        if c.kind == COLD_LOOKUP:
+            mov_ri64(a, R9, <uint64_t> <uintptr_t> g.tb)
+            jmp_to(a, g.h.lookup)
+            continue
         if c.kind == COLD_CARRY:
             call_to(a, g.h.load_flags)
             jmp_to(a, c.hot)
@@ -375,6 +385,19 @@ cdef int gen_template(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
 
 
 # ---------------------------------------------------------------- a TB
+cdef uint32_t context_of(HostBuffer *h, TranslationBlock *tb) noexcept nogil:
+    cdef uint32_t i
+    for i in range(h.nb_contexts):
+        if h.contexts[i].cs_base == tb.cs_base and h.contexts[i].flags == tb.flags:
+            return i
+    if h.nb_contexts == HOST_CONTEXTS:
+        return HOST_CONTEXTS            # its indirect jumps are looked up by C
+    h.contexts[h.nb_contexts].cs_base = tb.cs_base
+    h.contexts[h.nb_contexts].flags = tb.flags
+    h.nb_contexts += 1
+    return h.nb_contexts - 1
+
+
 cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     """False: there is no room."""
     cdef HostBuffer *h = <HostBuffer *> env.tbx.host
@@ -395,12 +418,10 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     g.pend.on = 0
     memset(&g.fp, 0, sizeof(FPGen))
     plan_groups(g, TEMPLATES)
-    a.p = <uint8_t *> ((<uintptr_t> h.code_ptr + 15) & ~<uintptr_t> 15)
+    a.p = start = <uint8_t *> ((<uintptr_t> h.code_ptr + 15) & ~<uintptr_t> 15)
     a.delta = h.delta
-    start = a.p
-    rip(a, 8, 0x8D, R8, start + h.delta + THUNK_SIZE, 0)
-    jmp_to(a, h.enter)
-    tb.tc_jmp[0] = tb.tc_jmp[1] = tb.tc_skip[0] = tb.tc_skip[1] = NULL
+    tb.tc_context = context_of(h, tb)
+    tb.tc_jmp[0] = tb.tc_jmp[1] = tb.tc_via[0] = tb.tc_via[1] = NULL
     tb.tc_kills = 0
     g.undecided = True
     g.k = 0
@@ -422,12 +443,14 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
         g.k += 1
     h.code_ptr = a.p
     tb.tc_size = <uint32_t> (a.p - start)
+    tb.tc_body = start + h.delta
     a.p = h.cold_ptr
+    rip(a, 8, 0x8D, R8, tb.tc_body, 0)
+    jmp_to(a, h.enter)
     emit_cold(g)
-    tb.tc_cold = h.cold_ptr + h.delta
+    tb.tc_ptr = h.cold_ptr + h.delta
     tb.tc_cold_size = <uint32_t> (a.p - h.cold_ptr)
     h.cold_ptr = a.p
-    tb.tc_ptr = start + h.delta
     tb.ir[0].fn = <op_fn> tb.tc_ptr
     env.tbx.host_count += 1
     return True
@@ -437,10 +460,13 @@ cdef void host_link(TBContext *tbx, TranslationBlock *tb, int n) noexcept nogil:
     """Successor n of tb is linked, or its target has been compiled."""
     cdef HostBuffer *h = <HostBuffer *> tbx.host
     cdef TranslationBlock *to = tb.jmp_dest[n]
-    if tb.tc_ptr != NULL and tb.tc_jmp[n] != NULL and to != NULL and to.tc_ptr != NULL:
-        aim(tb.tc_jmp[n], to.tc_ptr + THUNK_SIZE - h.delta)
-        if to.tc_kills and tb.tc_skip[n] != NULL:
-            (<uint16_t *> tb.tc_skip[n])[0] = 0xEB | (tb.tc_stores[n] - 2) << 8        # jmp short
+    if tb.tc_ptr == NULL or tb.tc_jmp[n] == NULL or to == NULL or to.tc_ptr == NULL:
+        return
+    if to.tc_kills or tb.tc_via[n] == NULL:
+        aim(tb.tc_jmp[n], to.tc_body - h.delta)
+    else:
+        aim(tb.tc_on[n], to.tc_body - h.delta)
+        aim(tb.tc_jmp[n], tb.tc_via[n])
 
 
 cdef void relink(TBContext *tbx, TranslationBlock *tb) noexcept nogil:
@@ -463,15 +489,18 @@ cdef void host_flush(TBContext *tbx) noexcept nogil:
     h.cold_ptr = h.cold_first
     h.data_ptr = h.data
     while env != NULL:
-        memset(env.host_jmp_cache, 0xFF, HOST_JMP_CACHE_SIZE * sizeof(HostJmpEntry))
+        host_jmp_cache_flush(env.host_jmp_cache, h.nb_contexts)
         env = env.next_cpu
+    h.nb_contexts = 0
 
 
 cdef void host_forget(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     """No indirect jump may go to tb any more."""
-    cdef HostJmpEntry *e = &(<HostJmpEntry *> env.host_jmp_cache)[host_jmp_hash(<uint32_t> tb.pc)]
-    if <uint32_t> e.key == <uint32_t> tb.pc:
-        e.key = <uint64_t> -1
+    cdef HostJmpEntry *e
+    if tb.tc_context < HOST_CONTEXTS:
+        e = host_jmp_entry(env, tb)
+        if <uint32_t> e.key == <uint32_t> (tb.pc - <uint32_t> tb.cs_base):
+            e.key = 0
 
 
 cdef uintptr_t host_head(CPUX86State *env, IROp *op) noexcept nogil:
@@ -494,7 +523,7 @@ cdef uintptr_t host_head(CPUX86State *env, IROp *op) noexcept nogil:
 cdef void host_replain(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     """Compile it once more, without groups; who has its old code's address finds a jump there."""
     cdef HostBuffer *h = <HostBuffer *> env.tbx.host
-    cdef uint8_t *old = tb.tc_ptr + THUNK_SIZE - h.delta
+    cdef uint8_t *old = tb.tc_body - h.delta
     cdef Asm a
     tb.host_plain = 1
     if tb.invalid:
@@ -505,7 +534,7 @@ cdef void host_replain(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
         return
     relink(env.tbx, tb)
     a.p = old
-    jmp_to(&a, tb.tc_ptr + THUNK_SIZE - h.delta)
+    jmp_to(&a, tb.tc_body - h.delta)
 
 
 cdef int host_attach(TBContext *tbx, unsigned long long size, unsigned int threshold) except -1:

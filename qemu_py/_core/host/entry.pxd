@@ -7,8 +7,5 @@ from qemu_py._core.host.asm cimport Asm
 cdef enum:
     TB_NEXT = 4                 # an op called alone has come to its end
 
-cdef enum:
-    THUNK_SIZE = 12             # before a TB's code: how the interpreter enters it
-
 cdef void emit_stubs(HostBuffer *h) noexcept
 cdef uintptr_t op_return(CPUX86State *env, IROp *op) noexcept nogil

@@ -1,6 +1,6 @@
 """Ways into and out of host code.
 
-Guest registers are where the host has those of the same name, but ESP, which is R15; R14 is env, R13 env.site_epoch, R11 T0.
+Guest registers are where the host has those of the same name, but ESP, which is R15; R14 is env (asm.pxd says how), R13 env.site_epoch, R11 T0.
 R8-R10 are free. At a TB's head everything else of the CPU is in env, flags too, but for what env.fp_live names.
 """
 from libc.stdint cimport int32_t, int64_t
@@ -10,7 +10,7 @@ from qemu_py._core.cpu cimport (CC_O, CPUTLBEntry, FP_LIVE_MXCSR, FP_LIVE_X87, F
 from qemu_py._core.flags cimport compute_all
 from qemu_py._core.host.access cimport NO_SITE
 from qemu_py._core.host.asm cimport *
-from qemu_py._core.host.buffer cimport HostJmpEntry, host_jmp_hash
+from qemu_py._core.host.buffer cimport HOST_CONTEXTS, HostJmpEntry, host_jmp_entry
 from qemu_py._core.host.flagstate cimport emit_load_flags
 from qemu_py._core.ir.interp cimport TB_EXIT, goto_tb
 from qemu_py._core.ir.table cimport op_table
@@ -46,12 +46,10 @@ cdef uintptr_t host_lookup(CPUX86State *env) noexcept nogil:
     if (to != NULL and to.pc == pc and to.flags == env.hflags and to.cs_base == env.cs_key
             and env.exit_request == 0 and (e.epoch == env.code_epoch or tb_still_mapped(env, to))):
         e.epoch = env.code_epoch
-        if to.tc_ptr != NULL:
-            j = &(<HostJmpEntry *> env.host_jmp_cache)[host_jmp_hash(<uint32_t> pc)]
-            j.key = pc + env.site_epoch
-            j.cs_key = to.cs_base
-            j.flags = to.flags
-            j.target = to.tc_ptr + THUNK_SIZE
+        if to.tc_ptr != NULL and to.tc_context < HOST_CONTEXTS:
+            j = host_jmp_entry(env, to)
+            j.key = <uint32_t> env.eip + env.site_epoch
+            j.target = to.tc_body
         env.current_tb = to
         return to.ir.fn(env, to.ir)
     return TB_EXIT
@@ -212,7 +210,7 @@ cdef uint8_t *emit_probe(Asm *a, HostBuffer *h, int size, bint write) noexcept n
     push(a, R9)
     spill(a)
     fp_keep(a)
-    mov_rr(a, 8, RDI, R14)
+    env_to(a, RDI)
     mov_rr(a, 4, RSI, R8)
     mov_ri64(a, RDX, size)
     mov_ri64(a, RCX, write)
@@ -249,7 +247,7 @@ cdef uint8_t *emit_group(Asm *a, HostBuffer *h, bint write) noexcept nogil:
     push(a, R10)
     fp_keep(a)
     pop(a, R10)
-    mov_rr(a, 8, RDI, R14)
+    env_to(a, RDI)
     mov_rr(a, 4, RSI, R8)
     mov_rr(a, 4, RDX, R10)
     mov_ri64(a, RCX, write)
@@ -274,7 +272,7 @@ cdef void emit_flag_call(Asm *a, HostBuffer *h, void *function) noexcept:
     push(a, R10)
     push(a, R11)
     fp_keep(a)
-    mov_rr(a, 8, RDI, R14)
+    env_to(a, RDI)
     call_c(a, function)
     st(a, 8, RAX, R14, off(&E.cc_scratch))
     pop(a, R11)
@@ -298,7 +296,7 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
     for i in range(6):
         push(a, SAVED[i])
     alu_ri(a, 8, X_SUB, RSP, 8)
-    mov_rr(a, 8, R14, RDI)
+    rm(a, 8, 0x8D, R14, RDI, ENV_BIAS)
     reload(a)
     rr(a, 4, 0xFF, 4, R8)
     for i in range(2):                  # R8: op, R9: tb; bail0 has the op's function in R10
@@ -308,7 +306,7 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
             h.bail = a.p
         spill_all(a, h)
         st(a, 8, R9, R14, off(&E.current_tb))
-        mov_rr(a, 8, RDI, R14)
+        env_to(a, RDI)
         mov_rr(a, 8, RSI, R8)
         leave_frame(a)
         if i:
@@ -317,7 +315,7 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
             rm(a, 4, 0xFF, 4, RSI, off(&op.fn))
     h.goto_tb = a.p                     # R9: tb, R10: which successor
     spill_all(a, h)
-    mov_rr(a, 8, RDI, R14)
+    env_to(a, RDI)
     mov_rr(a, 8, RSI, R9)
     mov_rr(a, 4, RDX, R10)
     leave_frame(a)
@@ -326,7 +324,7 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
     spill_all(a, h)
     st(a, 8, R9, R14, off(&E.current_tb))
     st(a, 8, R8, R14, off(&E.eip))
-    mov_rr(a, 8, RDI, R14)
+    env_to(a, RDI)
     leave_frame(a)
     jmp_c(a, <void *> host_lookup)
     for i in range(2):
@@ -337,7 +335,7 @@ cdef void emit_stubs(HostBuffer *h) noexcept:
             h.call = a.p                # R8: copies of ops, and op_return's; R9: tb
             spill_all(a, h)
         st(a, 8, R9, R14, off(&E.current_tb))
-        mov_rr(a, 8, RDI, R14)
+        env_to(a, RDI)
         mov_rr(a, 8, RSI, R8)
         alu_ri(a, 8, X_SUB, RSP, 8)
         if i:

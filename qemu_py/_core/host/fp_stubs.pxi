@@ -19,7 +19,7 @@ cdef void fxsave64(Asm *a, int digit) noexcept nogil:
 
 cdef void call_c_aligned(Asm *a, void *function) noexcept nogil:
     """From any depth of the stack, guest registers spilled. RBX is lost."""
-    mov_rr(a, 8, RDI, R14)
+    env_to(a, RDI)
     mov_rr(a, 8, RBX, RSP)
     alu_ri(a, 8, X_AND, RSP, -16)
     call_c(a, function)

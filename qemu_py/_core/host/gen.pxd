@@ -58,6 +58,7 @@ cdef enum:                      # Cold.kind
     COLD_CARRY = 2
     COLD_GROUP = 3
     COLD_EXIT = 4               # to successor `span`, if anything is the matter
+    COLD_LOOKUP = 5             # of an indirect jump's target, EIP in R8
     COLD_XMM = 16               # fp.pyx; what is not loaded yet
     COLD_MXCSR = 17
     COLD_X87 = 18

@@ -2,9 +2,10 @@
 from qemu_py._core.cpu cimport CPUX86State, IROp, TranslationBlock
 from qemu_py._core.host.access cimport mem, mem_imm, load_zx, stack_any, stack_move
 from qemu_py._core.host.asm cimport *
-from qemu_py._core.host.buffer cimport HOST_JMP_CACHE_SIZE, HostJmpEntry
+from qemu_py._core.host.buffer cimport HOST_CONTEXTS, HOST_JMP_CACHE_BYTES, HOST_JMP_FACTOR, HostJmpEntry
 from qemu_py._core.host.flagstate cimport flush_flags, store_base, touch, want_condition
 from qemu_py._core.host.gen cimport *
+from qemu_py._core.ir.table cimport OPP_DEF, OPP_PURE, OPP_USE, OPP_USE_CF
 
 cdef CPUX86State *E = NULL
 
@@ -22,17 +23,42 @@ cdef void leave_if(Gen *g, uint8_t *jump, uint8_t **label) noexcept nogil:
     label[0] = jump
 
 
+cdef inline bint asks(Gen *g, int n) noexcept nogil:
+    """The way to successor n looks first whether it may be gone."""
+    return backward(g, n) or g.tb.jmp_xpage[n]
+
+
+cdef bint wants_flags(Gen *g, int n) noexcept nogil:
+    """What is pending must be in env when successor n begins, as far as is known."""
+    cdef TranslationBlock *to = g.tb.jmp_dest[n]
+    cdef uint32_t k, props
+    if not g.pend.on:
+        return False
+    if to == NULL:
+        if <uint32_t> (g.tb.cs_base + g.tb.jmp_eip[n]) != g.tb.pc:
+            return False
+        to = g.tb
+    if to == g.tb or to.tc_ptr != NULL:
+        return not to.tc_kills
+    for k in range(to.nops):
+        props = g.info[to.ir[k].opc].props
+        if not props & OPP_PURE or props & (OPP_USE | OPP_USE_CF):
+            return True
+        if props & OPP_DEF:
+            return False
+    return True
+
+
 cdef void gen_exit(Gen *g, int n) noexcept nogil:
-    """To successor n; T0 is dead, and there is no override. Pending flags are stored here."""
+    """To successor n; T0 is dead, and there is no override. Pending flags are stored here if it seems to want them, else in the
+    cold part."""
     cdef Asm *a = &g.a
     cdef TranslationBlock *tb = g.tb
     cdef uint8_t *out = NULL
-    g.undecided = False
-    if g.pend.on:
-        tb.tc_skip[n] = a.p
+    cdef uint32_t pending = g.pend.on
+    if wants_flags(g, n):
         store_base(g, &g.pend)
-        tb.tc_store[n] = (<uint16_t *> tb.tc_skip[n])[0]
-        tb.tc_stores[n] = <uint8_t> (a.p - tb.tc_skip[n])
+        g.pend.on = 0
     if backward(g, n) or tb.jmp_xpage[n]:
         alu_mi(a, 4, X_CMP, R14, NO_REG, off(&E.exit_request), 0)
         leave_if(g, jcc(a, CC_NE), &out)
@@ -41,8 +67,15 @@ cdef void gen_exit(Gen *g, int n) noexcept nogil:
         ld(a, 8, R9, R9, 0)
         rm(a, 8, 0x3B, R9, R14, off(&E.link_epoch))
         leave_if(g, jcc(a, CC_NE), &out)
-    tb.tc_jmp[n] = jmp(a)
-    leave_if(g, a.p, &out)
+    leave_by(g, n, jmp(a), out)
+    g.pend.on = pending
+
+
+cdef void leave_by(Gen *g, int n, uint8_t *jump, uint8_t *out) noexcept nogil:
+    """`jump` is the way to successor n; those of `out` give it up."""
+    g.undecided = False
+    g.tb.tc_jmp[n] = jump
+    leave_if(g, jump, &out)
     cold(g, out, COLD_EXIT)
     g.cold[g.ncold - 1].span = n
 
@@ -52,38 +85,20 @@ cdef void gen_lookup(Gen *g) noexcept nogil:
     cdef Asm *a = &g.a
     cdef TranslationBlock *tb = g.tb
     cdef HostJmpEntry *e = NULL
-    cdef uint8_t *out[4]
-    cdef int i
+    cdef int32_t table = <int32_t> tb.tc_context * HOST_JMP_CACHE_BYTES
     flush_flags(g)
-    alu_mi(a, 4, X_CMP, R14, NO_REG, off(&E.exit_request), 0)
-    out[0] = jcc(a, CC_NE)
-    if <uint32_t> tb.cs_base:
-        mov_ri64(a, R10, <uint32_t> tb.cs_base)
-        rr(a, 4, 0x03, R10, R8)
+    if tb.tc_context < HOST_CONTEXTS:
+        rr(a, 4, 0x69, R11, R8)         # host_jmp_entry
+        b4(a, HOST_JMP_FACTOR)
+        alu_ri(a, 4, X_AND, R11, HOST_JMP_CACHE_BYTES - 16)
+        rm(a, 8, 0x03, R11, R14, off(&E.host_jmp_cache))
+        rmx(a, 8, 0x8D, R10, R8, R13, 0, 0)
+        rm(a, 8, 0x03, R10, R14, off(&E.exit_low))      # not 0 if exit_request is not
+        rm(a, 8, 0x3B, R10, R11, table + off(&e.key))
+        cold(g, jcc(a, CC_NE), COLD_LOOKUP)
+        rm(a, 4, 0xFF, 4, R11, table + off(&e.target))
     else:
-        mov_rr(a, 4, R10, R8)
-    mov_rr(a, 4, R11, R10)              # host_jmp_hash
-    rr(a, 4, 0xC1, X_SHR, R11)
-    b1(a, 12)
-    rr(a, 4, 0x33, R11, R10)
-    alu_ri(a, 4, X_AND, R11, HOST_JMP_CACHE_SIZE - 1)
-    rr(a, 4, 0xC1, X_SHL, R11)
-    b1(a, 5)
-    rm(a, 8, 0x03, R11, R14, off(&E.host_jmp_cache))
-    rr(a, 8, 0x03, R10, R13)
-    rm(a, 8, 0x3B, R10, R11, off(&e.key))
-    out[1] = jcc(a, CC_NE)
-    mov_ri64(a, R10, tb.cs_base)
-    rm(a, 8, 0x3B, R10, R11, off(&e.cs_key))
-    out[2] = jcc(a, CC_NE)
-    rm(a, 4, 0x81, X_CMP, R11, off(&e.flags))
-    b4(a, tb.flags)
-    out[3] = jcc(a, CC_NE)
-    rm(a, 4, 0xFF, 4, R11, off(&e.target))
-    for i in range(4):
-        aim(out[i], a.p)
-    mov_ri64(a, R9, <uint64_t> <uintptr_t> tb)
-    jmp_to(a, g.h.lookup)
+        cold(g, jmp(a), COLD_LOOKUP)
 
 
 cdef void check_limit(Gen *g, int reg) noexcept nogil:
@@ -104,20 +119,21 @@ cdef int t_jmp(Gen *g) noexcept nogil:
 
 
 cdef int t_branch(Gen *g, int cc) noexcept nogil:
-    cdef uint8_t *taken
+    cdef uint8_t *jump
+    cdef int by_jump = 1, straight = 0          # successors
     if g.pend.over:
         flush_flags(g)
     want_condition(g, cc)
-    if backward(g, 1):                  # more likely than not
-        taken = jcc(&g.a, cc ^ 1)
-        gen_exit(g, 1)
-        aim(taken, g.a.p)
-        gen_exit(g, 0)
+    if backward(g, 1) or asks(g, 1) and not asks(g, 0):         # a loop is gone round more often than left
+        by_jump, straight = 0, 1
+    jump = jcc(&g.a, cc ^ (1 - by_jump))
+    if not asks(g, by_jump) and not wants_flags(g, by_jump):
+        leave_by(g, by_jump, jump, NULL)
+        gen_exit(g, straight)
     else:
-        taken = jcc(&g.a, cc)
-        gen_exit(g, 0)
-        aim(taken, g.a.p)
-        gen_exit(g, 1)
+        gen_exit(g, straight)
+        aim(jump, g.a.p)
+        gen_exit(g, by_jump)
     g.ended = 1
     return 0
 

@@ -16,8 +16,8 @@ def host_code(TBCache cache, since=0):
     for k in range(tbx.nb_tbs):
         tb = &tbx.tbs[k]
         if tb.tc_ptr != NULL and not tb.invalid:
-            for address, code in ((<uintptr_t> tb.tc_ptr, (<char *> tb.tc_ptr)[:tb.tc_size]),
-                                  (<uintptr_t> tb.tc_cold, (<char *> tb.tc_cold)[:tb.tc_cold_size])):
+            for address, code in ((<uintptr_t> tb.tc_body, (<char *> tb.tc_body)[:tb.tc_size]),
+                                  (<uintptr_t> tb.tc_ptr, (<char *> tb.tc_ptr)[:tb.tc_cold_size])):
                 if address >= first and code:
                     result.append((tb.pc, tb.cs_base & 0xFFFFFFFF, tb.flags, address, code))
     result.sort(key=lambda row: row[3])

@@ -118,8 +118,8 @@ cdef void trace_compiled(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
     with gil:
         try:
             get_tracer()(CPU_LOG_TB_OUT_ASM, (tb.pc, [
-                (<uintptr_t> tb.tc_ptr, (<char *> tb.tc_ptr)[:tb.tc_size]),
-                (<uintptr_t> tb.tc_cold, (<char *> tb.tc_cold)[:tb.tc_cold_size])]))
+                (<uintptr_t> tb.tc_body, (<char *> tb.tc_body)[:tb.tc_size]),
+                (<uintptr_t> tb.tc_ptr, (<char *> tb.tc_ptr)[:tb.tc_cold_size])]))
         except Exception as e:
             keep_exception(env, e)
 

@@ -15,7 +15,7 @@ cdef void flag_liveness(IROp *ops, uint32_t nops, OpInfo *info) noexcept nogil:
         props = info[op.opc].props
         if props & OPP_DEF and not live and info[op.opc].nf:
             op.opc = info[op.opc].nf
-            props &= ~OPP_USE_CF        # CF is only needed to make the other flags
+            props = info[op.opc].props & ~<uint32_t> OPP_USE_CF         # CF was only needed to make the other flags
             if props & OPP_PURE:
                 live = (props & OPP_USE) != 0
                 continue
