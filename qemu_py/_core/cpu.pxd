@@ -263,10 +263,16 @@ cdef enum:
     MIGRATION_DIRTY_FLAG = 0x08
     ALL_DIRTY_FLAGS = 0xFF
 
+cdef enum:
+    PATCHED_OFTEN = 4           # PageDesc.patch_count: translations read the dword when they run
+
 cdef struct PageDesc:           # one per RAM page that ever held code
     TranslationBlock *first_tb  # tagged: the low bits say which of the TB's pages this is
     uint32_t code_write_count
     uint8_t *code_bitmap        # one bit per byte that is translated; NULL until built
+    uint16_t patched[8]         # offsets of dwords in code that were stored to, ...
+    uint8_t patch_count[8]      # ... how often (up to PATCHED_OFTEN), ...
+    uint32_t patch_next         # ... and which of them makes room next
 
 cdef enum:
     PHYS_L2_BITS = 14
@@ -320,6 +326,8 @@ cdef struct TranslationBlock:
     uint8_t jmp_xpage[2]        # successor lies on another page: the epoch is compared
     uint16_t pad
     uint32_t invalid            # 1: unlinked from everything, lives until the next tb_flush
+    uint16_t live[4]            # immediates that it reads when it runs, from pc: a store to one changes nothing else
+    uint32_t nb_live
     TranslationBlock *jmp_next[2]
     TranslationBlock *jmp_first
     uint64_t exec_count         # CF_PROFILE: runs, and instructions of them that a fault left out

@@ -41,3 +41,16 @@ cdef inline bint page_has_code(AddressSpaceDispatch *d, uint64_t ram_addr) noexc
 cdef inline void mark_written(AddressSpaceDispatch *d, uint64_t ram_addr) noexcept nogil:
     """A store reached the page: dirty for every client. CODE is tb.pyx's to set."""
     d.phys_dirty[ram_addr >> 12] |= ALL_DIRTY_FLAGS & ~CODE_DIRTY_FLAG
+
+
+cdef inline bint hits_code(const uint8_t *bitmap, uint32_t offset, uint32_t size) noexcept nogil:
+    """Is one of these bytes of a page translated? (PageDesc.code_bitmap)"""
+    cdef uint32_t i = offset
+    while i < offset + size:
+        if i & 7 == 0 and size >= 8 and bitmap[i >> 3] == 0:
+            i += 8
+        elif bitmap[i >> 3] >> (i & 7) & 1:
+            return True
+        else:
+            i += 1
+    return False

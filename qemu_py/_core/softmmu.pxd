@@ -40,6 +40,9 @@ cdef int probe_write(CPUX86State *env, uint64_t va, uint32_t size, int mmu_idx) 
 # Host address of va for direct access up to the end of its page, or NULL when there is none (MMIO,
 # a code page or dirty log for writes, not mapped): NULL raises nothing. Fills the TLB if it may.
 cdef uint8_t *tlb_vaddr_to_host(CPUX86State *env, uint64_t va, int access, int mmu_idx) noexcept nogil
+# The same for a store of `size` bytes within a page that holds code, whose TLB entry is there: the blocks that it changes go
+# first, or, without `invalidate`, there must be none. NULL: the running TB is among them, or it is no such page.
+cdef uint8_t *tlb_code_page_to_host(CPUX86State *env, uint64_t va, uint32_t size, bint invalidate) noexcept nogil
 # True: page fault pending (error_code, CR2 set). False: the TLB entry for va is valid.
 cdef int tlb_fill(CPUX86State *env, uint64_t va, int access, int mmu_idx) noexcept nogil
 cdef void tlb_flush(CPUX86State *env) noexcept nogil

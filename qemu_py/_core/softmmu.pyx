@@ -22,11 +22,11 @@ from libc.string cimport memcpy, memset
 from qemu_py._core.epochs cimport forget_pages
 from qemu_py._core.cpu cimport (
     ALL_DIRTY_FLAGS, AddressSpaceDispatch, BP_CPU, BP_MEM_READ, BP_MEM_WRITE, CODE_DIRTY_FLAG, CPUF_NX,
-    CPUF_PAE, CPUF_PSE36, CPUWatchpoint, CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, EXCP0E_PAGE, EXCP_UNMAPPED,
+    CPUF_PAE, CPUF_PSE36, CPUWatchpoint, CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, EXCP0E_PAGE, EXCP_NONE, EXCP_UNMAPPED,
     HF_LMA, IOTLBEntry, MMU_KERNEL_IDX, MMU_USER_IDX, NB_MMU_MODES, PHYS_IO, PHYS_RAM, PHYS_ROM, PHYS_SUBPAGE,
     PHYS_UNASSIGNED, PhysPageDesc, RAM_ADDR_INVALID, TARGET_PAGE_SIZE, TLB_FLAGS, TLB_INVALID, TLB_MMIO,
     TLB_NOTDIRTY, TLB_WATCH)
-from qemu_py._core.dirty cimport mark_written, page_has_code, tlb_flush_all, tlb_flush_env, tlb_flush_not_global, tlb_note_writable
+from qemu_py._core.dirty cimport hits_code, mark_written, page_has_code, tlb_flush_all, tlb_flush_env, tlb_flush_not_global, tlb_note_writable
 from qemu_py._core.dispatch cimport (
     CPU_LOG_MMU, PhysMap, core_log, io_read, io_write, phys_page_find, qemu_loglevel)
 from qemu_py._core.physmem cimport device_read, device_write, ld_phys, ram_of, ram_stored, st_phys
@@ -471,15 +471,43 @@ cdef inline int before_store(CPUX86State *env, Piece *p) noexcept nogil:
     return 0
 
 
+cdef inline void written(CPUX86State *env, CPUTLBEntry *e, uint64_t ram_addr, int mmu_idx, uint32_t index) noexcept nogil:
+    """Once all of the page's dirty bits are set the entry is fast again."""
+    mark_written(env.dispatch, ram_addr)
+    if env.dispatch.phys_dirty[ram_addr >> TARGET_PAGE_BITS] == ALL_DIRTY_FLAGS:
+        e.addr_write &= ~<uint64_t> TLB_NOTDIRTY
+        if not (e.addr_write & TLB_WATCH):
+            tlb_note_writable(env, ram_addr, mmu_idx, index)
+
+
 cdef void notdirty_mem_write(CPUX86State *env, Piece *p, const uint8_t *src) noexcept nogil:
-    """Store to RAM whose writes must be seen; once all dirty bits are set the entry is fast again."""
-    cdef AddressSpaceDispatch *d = env.dispatch
+    """Store to RAM whose writes must be seen."""
     memcpy(p.host, src, p.size)
-    mark_written(d, p.ram_addr)
-    if d.phys_dirty[p.ram_addr >> 12] == ALL_DIRTY_FLAGS:
-        p.entry.addr_write &= ~<uint64_t> TLB_NOTDIRTY
-        if not (p.flags & TLB_WATCH):
-            tlb_note_writable(env, p.ram_addr, p.mmu_idx, (p.va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1))
+    written(env, p.entry, p.ram_addr, p.mmu_idx, (p.va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1))
+
+
+cdef uint8_t *tlb_code_page_to_host(CPUX86State *env, uint64_t va, uint32_t size, bint invalidate) noexcept nogil:
+    cdef uint32_t index = (va >> TARGET_PAGE_BITS) & (CPU_TLB_SIZE - 1)
+    cdef CPUTLBEntry *e = &env.tlb_cur[index]
+    cdef AddressSpaceDispatch *d = env.dispatch
+    cdef uint8_t *bitmap
+    cdef uint64_t ram_addr
+    if e.addr_write != ((va & TARGET_PAGE_MASK) | env.tlb_epoch | TLB_NOTDIRTY) or env.tbx == NULL or env.tbx.user_mode:
+        return NULL
+    ram_addr = env.iotlb[env.mmu_idx][index].ram_addr + (va & (TARGET_PAGE_SIZE - 1))
+    if page_has_code(d, ram_addr):
+        if invalidate:
+            if env.tbx.invalidate_fast(env, ram_addr, size):
+                env.exception_index = EXCP_NONE
+                env.tbx.smc_restart_count -= 1
+                return NULL
+        else:
+            bitmap = d.pages[ram_addr >> TARGET_PAGE_BITS].code_bitmap
+            if bitmap == NULL or hits_code(bitmap, ram_addr & (TARGET_PAGE_SIZE - 1), size):
+                return NULL
+            env.tbx.smc_write_count += 1
+    written(env, e, ram_addr, env.mmu_idx, index)
+    return <uint8_t *> <uintptr_t> (e.addend + va)
 
 
 cdef int notdirty_mem_writeb(CPUX86State *env, Piece *p, uint64_t value) noexcept nogil:

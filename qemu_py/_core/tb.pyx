@@ -13,8 +13,12 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 from posix.mman cimport mmap, munmap, MAP_ANONYMOUS, MAP_PRIVATE, MAP_FAILED, PROT_READ, PROT_WRITE
 from libc.stdint cimport uint8_t, uint16_t, int32_t
+
+cdef extern from "<sys/mman.h>" nogil:
+    int madvise(void *start, size_t size, int advice)
+    int MADV_HUGEPAGE
 from qemu_py._core.cpu cimport *
-from qemu_py._core.dirty cimport tlb_protect_code, tlb_unprotect_code
+from qemu_py._core.dirty cimport hits_code, tlb_protect_code, tlb_unprotect_code
 from qemu_py._core.ir.verify cimport check_tb
 from qemu_py._core.softmmu cimport get_page_addr_code, tb_still_mapped, tlb_flush
 from qemu_py._core.x86.translate cimport gen_intermediate_code
@@ -45,6 +49,7 @@ cdef TBContext *tb_context_new(uint64_t buffer_size, uint32_t max_tbs) except NU
     if tbx.code_gen_buffer == MAP_FAILED or tbx.tbs == MAP_FAILED or tbx.tb_phys_hash == NULL:
         tb_context_free(tbx)
         raise MemoryError("translation cache")
+    madvise(tbx.code_gen_buffer, buffer_size, MADV_HUGEPAGE)        # fresh IR is a page fault for each 128 ops else
     tbx.code_gen_ptr = tbx.code_gen_buffer
     tbx.code_gen_end = tbx.code_gen_buffer + buffer_size - CODE_GEN_MAX_OPS * sizeof(IROp)
     tbx.invalidate_fast = tb_invalidate_phys_page_fast
@@ -229,6 +234,29 @@ cdef void tb_range_in_page(TranslationBlock *tb, int n, uint32_t *start, uint32_
         end[0] = offset + tb.size - TARGET_PAGE_SIZE
 
 
+cdef inline bint only_live(TranslationBlock *tb, int n, uint32_t first, uint32_t last) noexcept nogil:
+    """[first, last) of its page n is within an immediate that it reads when it runs."""
+    cdef uint32_t i, offset
+    for i in range(tb.nb_live):
+        offset = <uint32_t> (tb.pc & (TARGET_PAGE_SIZE - 1)) + tb.live[i]
+        if n == 0 and offset <= first and last <= offset + 4:
+            return True
+    return False
+
+
+cdef void note_patch(PageDesc *p, uint32_t offset) noexcept nogil:
+    """A dword of code was stored to: when that happens often, translations will read it when they run."""
+    cdef uint32_t i
+    for i in range(8):
+        if p.patched[i] == offset:
+            if p.patch_count[i] < PATCHED_OFTEN:
+                p.patch_count[i] += 1
+            return
+    p.patched[p.patch_next] = <uint16_t> offset
+    p.patch_count[p.patch_next] = 1
+    p.patch_next = (p.patch_next + 1) & 7
+
+
 cdef void build_page_bitmap(PageDesc *p) noexcept nogil:
     cdef TranslationBlock *tb = p.first_tb
     cdef uint32_t start, end, i
@@ -241,7 +269,8 @@ cdef void build_page_bitmap(PageDesc *p) noexcept nogil:
         tb = untag(tb)
         tb_range_in_page(tb, n, &start, &end)
         for i in range(start, end):
-            p.code_bitmap[i >> 3] |= 1 << (i & 7)
+            if not tb.nb_live or not only_live(tb, n, i, i + 1):
+                p.code_bitmap[i >> 3] |= 1 << (i & 7)
         tb = tb.page_next[n]
 
 
@@ -261,10 +290,7 @@ cdef int tb_invalidate_phys_page_fast(CPUX86State *env, uint64_t ram_addr, uint3
         if p.code_write_count >= SMC_BITMAP_USE_THRESHOLD:
             build_page_bitmap(p)
     if p.code_bitmap != NULL:
-        for i in range(offset, offset + size):
-            if p.code_bitmap[i >> 3] >> (i & 7) & 1:
-                break
-        else:
+        if not hits_code(p.code_bitmap, offset, size):
             return 0
     # The running TB must not change under its own feet: nothing is stored, the instruction is run
     # again alone, in a TB that is on no list.
@@ -273,10 +299,12 @@ cdef int tb_invalidate_phys_page_fast(CPUX86State *env, uint64_t ram_addr, uint3
         for n in range(2):
             if tb.page_addr[n] == ram_addr & TARGET_PAGE_MASK:
                 tb_range_in_page(tb, n, &start, &end)
-                if start < offset + size and offset < end:
+                if start < offset + size and offset < end and not only_live(tb, n, offset, offset + size):
                     env.tbx.smc_restart_count += 1
                     env.exception_index = EXCP_RESTART
                     return 1
+    if size == 4:
+        note_patch(p, offset)
     tb_invalidate_phys_page_range(env.tbx, env.dispatch, ram_addr, ram_addr + size)
     return 0
 
@@ -312,7 +340,7 @@ cdef void tb_invalidate_phys_page_range(TBContext *tbx, AddressSpaceDispatch *d,
                 tb = untag(tb)
                 following = tb.page_next[n]
                 tb_range_in_page(tb, n, &tb_start, &tb_end)
-                if tb_start < last and first < tb_end:
+                if tb_start < last and first < tb_end and not only_live(tb, n, first, last):
                     tb_phys_invalidate(tbx, d, tb)
                 tb = following
             if p.first_tb == NULL:

@@ -11,7 +11,7 @@ VARIABLE = "QEMU_PY_ACCEL"
 DEFAULT = "default"             # a tier that says: as the environment has it
 MAX_TIER = 1_000_000
 # Measured (docs/PERFORMANCE.md): a boot gains little between 10 and 100, code that is patched all the time loses below 8
-TCG_TIER = 30 if platform.machine() == "x86_64" else None
+TCG_TIER = 8 if platform.machine() == "x86_64" else None
 
 
 def default_tier():

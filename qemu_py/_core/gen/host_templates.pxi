@@ -15,6 +15,7 @@ cdef void fill_templates(HostTemplate *t) noexcept:
     t[OP_movsx32_8] = HostTemplate(T_movsx, 8, 4, 1, 0, 0, -1)
     t[OP_movsx32_16] = HostTemplate(T_movsx, 16, 4, 1, 0, 0, -1)
     t[OP_movsx16_8] = HostTemplate(T_movsx, 8, 2, 1, 0, 0, -1)
+    t[OP_ldlive32] = HostTemplate(T_live, 0, 0, 1, 0, 0, -1)
     t[OP_lea32] = HostTemplate(T_lea, 0, 4, 1, 0, 0, -1)
     t[OP_lea32_bd] = HostTemplate(T_lea, 1, 4, 1, 0, 0, -1)
     t[OP_lea16] = HostTemplate(T_lea, 0, 2, 1, 0, 0, -1)

@@ -67,6 +67,10 @@ cdef uintptr_t op_movsx16_8(CPUX86State *env, IROp *op) noexcept nogil:
     w16(env, op.a, <uint16_t> <int8_t> r8(env, op.b))
     return op[1].fn(env, op + 1)
 
+cdef uintptr_t op_ldlive32(CPUX86State *env, IROp *op) noexcept nogil:
+    w32(env, op.a, (<uint32_t *> <uintptr_t> op.imm)[0])
+    return op[1].fn(env, op + 1)
+
 cdef uintptr_t op_lea32(CPUX86State *env, IROp *op) noexcept nogil:
     w32(env, op.a, <uint32_t> ea_flat(env, op))
     return op[1].fn(env, op + 1)
@@ -187,6 +191,7 @@ cdef int register_move_ops(OpInfo *t) except -1:
     set_op(t, OP_movsx32_8, op_movsx32_8, b"movsx32_8", OPP_PURE, 0, 0, 0)
     set_op(t, OP_movsx32_16, op_movsx32_16, b"movsx32_16", OPP_PURE, 0, 0, 0)
     set_op(t, OP_movsx16_8, op_movsx16_8, b"movsx16_8", OPP_PURE, 0, 0, 0)
+    set_op(t, OP_ldlive32, op_ldlive32, b"ldlive32", OPP_PURE, 0, 0, 0)
     set_op(t, OP_lea32, op_lea32, b"lea32", OPP_PURE, 0, 0, OP_lea32_bd)
     set_op(t, OP_lea32_bd, op_lea32_bd, b"lea32_bd", OPP_PURE, 0, 0, 0)
     set_op(t, OP_lea16, op_lea16, b"lea16", OPP_PURE, 0, 0, 0)

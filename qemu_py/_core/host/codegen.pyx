@@ -154,6 +154,8 @@ cdef int gen_op(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
         return t_mov_rr(g, op, t)
     if id == T_mov_ri:
         return t_mov_ri(g, op, t)
+    if id == T_live:
+        return t_live(g, op)
     if id == T_xchg_rr:
         return t_xchg_rr(g, op, t)
     if id == T_xchg_m:

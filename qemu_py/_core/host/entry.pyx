@@ -14,7 +14,7 @@ from qemu_py._core.host.buffer cimport HOST_CONTEXTS, HostJmpEntry, host_jmp_ent
 from qemu_py._core.host.flagstate cimport emit_load_flags
 from qemu_py._core.ir.interp cimport TB_EXIT, goto_tb
 from qemu_py._core.ir.table cimport op_table
-from qemu_py._core.softmmu cimport ACCESS_READ, ACCESS_WRITE, tb_still_mapped, tlb_vaddr_to_host
+from qemu_py._core.softmmu cimport ACCESS_READ, ACCESS_WRITE, tb_still_mapped, tlb_code_page_to_host, tlb_vaddr_to_host
 from qemu_py._core.tb cimport tb_jmp_cache_hash_func
 from qemu_py._core.x86.fp_live cimport x87_image, x87_leave
 from qemu_py._core.x86.fpu cimport FPUC_MASKS
@@ -64,14 +64,17 @@ cdef enum:
     GROUP_PATIENCE = 16         # failures of a group
 
 cdef int host_fill(CPUX86State *env, uint32_t va, uint32_t size, uint32_t write) noexcept nogil:
-    """Make the TLB entry for an access, if it is to plain RAM and raises nothing; one that reads from two pages is
-    done, to env.bounce."""
+    """Make the TLB entry for an access, if it is to plain RAM and raises nothing. One that reads from two pages is done, to
+    env.bounce; one beside translated code may be done this once."""
     cdef uint32_t room = 0x1000 - (va & 0xFFF)
     cdef uint8_t *low
     cdef uint8_t *high_
     if room >= size:
-        return (FILL_PAGE if tlb_vaddr_to_host(env, va, ACCESS_WRITE if write else ACCESS_READ, env.mmu_idx) != NULL
-                else FILL_NONE)
+        if tlb_vaddr_to_host(env, va, ACCESS_WRITE if write else ACCESS_READ, env.mmu_idx) != NULL:
+            return FILL_PAGE
+        low = tlb_code_page_to_host(env, va, size, False) if write else NULL
+        env.bounce_addend = <uint64_t> <uintptr_t> low - va
+        return FILL_BOUNCED if low != NULL else FILL_NONE
     if write or va + room == 0:
         return FILL_NONE
     low = tlb_vaddr_to_host(env, va, ACCESS_READ, env.mmu_idx)

@@ -3,6 +3,7 @@ from qemu_py._core.host.gen cimport Gen, HostTemplate
 
 # Templates; see alu.pxd.
 cdef int t_mov_rr(Gen *g, IROp *op, HostTemplate *t) noexcept nogil
+cdef int t_live(Gen *g, IROp *op) noexcept nogil
 cdef int t_mov_ri(Gen *g, IROp *op, HostTemplate *t) noexcept nogil
 cdef int t_xchg_rr(Gen *g, IROp *op, HostTemplate *t) noexcept nogil
 cdef int t_xchg_m(Gen *g, IROp *op, HostTemplate *t) noexcept nogil

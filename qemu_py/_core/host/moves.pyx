@@ -52,6 +52,17 @@ cdef int t_mov_rr(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     return 0
 
 
+cdef int t_live(Gen *g, IROp *op) noexcept nogil:
+    """A dword of guest code, wherever the host has that."""
+    cdef int x = reg_of(op.a)
+    if x == NO_REG:
+        return 1
+    target(g, op.a, 4)
+    mov_ri64(&g.a, R9, <uint64_t> op.imm)
+    ld(&g.a, 4, x, R9, 0)
+    return 0
+
+
 cdef int t_mov_ri(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef Asm *a = &g.a
     cdef int x = reg_of(op.a)

@@ -23,6 +23,7 @@ cdef struct DisasContext:
     uint32_t flags              # hflags
     uint32_t is_jmp
     uint32_t features
+    uint8_t *live               # the instruction's last dword, where it is patched often; or NULL
     Insn insn
 
 

@@ -19,7 +19,7 @@ from qemu_py._core.dispatch cimport port_read, port_read_block, port_write, port
 from qemu_py._core.ir.interp cimport *
 from qemu_py._core.ir.table cimport *
 from qemu_py._core.softmmu cimport (ACCESS_READ, ACCESS_WRITE, host_rw, ld16, ld32, ld8, probe_read,
-                                    probe_write, st16, st32, st8, tlb_entry, tlb_vaddr_to_host)
+                                    probe_write, st16, st32, st8, tlb_code_page_to_host, tlb_entry, tlb_vaddr_to_host)
 from qemu_py._core.x86.seg cimport check_io
 from qemu_py._core.x86.state cimport raise_exception_err, segment_check
 
@@ -238,6 +238,13 @@ cdef inline uint8_t *host_of(CPUX86State *env, int seg, uint32_t offset, bint wr
         return host
     return tlb_vaddr_to_host(env, va, ACCESS_WRITE if write else ACCESS_READ, env.mmu_idx)
 
+cdef inline uint8_t *host_to_fill(CPUX86State *env, int seg, uint32_t offset, int size, uint32_t n) noexcept nogil:
+    """The same for n elements that are written; code that lies there goes first."""
+    cdef uint8_t *host = host_of(env, seg, offset, True)
+    if host == NULL and env.df > 0:
+        host = tlb_code_page_to_host(env, <uint32_t> (env.segs[seg].base + offset), n * size, True)
+    return host
+
 cdef inline bint must_leave(CPUX86State *env, uint64_t done) noexcept nogil:
     """Between two chunks: is it time to let interrupts in, or a debug trap?"""
     if env.hflags & HF_TF or env.watchpoint_flags:
@@ -393,7 +400,7 @@ cdef int rep_movs(CPUX86State *env, int seg, bint a16, int size) noexcept nogil:
             n = chunk(env, R_ES, di, size, True, a16, n)
         if n:
             src = host_of(env, seg, si, False)
-            dst = host_of(env, R_ES, di, True)
+            dst = host_to_fill(env, R_ES, di, size, n) if src != NULL else NULL
             if src == NULL or dst == NULL:
                 n = 0
         if n:
@@ -420,7 +427,7 @@ cdef int rep_stos(CPUX86State *env, bint a16, int size) noexcept nogil:
         di = index_reg(env, R_EDI, a16)
         n = chunk(env, R_ES, di, size, True, a16, count)
         if n:
-            dst = host_of(env, R_ES, di, True)
+            dst = host_to_fill(env, R_ES, di, size, n)
         if n and dst != NULL:
             if env.df < 0:
                 dst -= (n - 1) * size

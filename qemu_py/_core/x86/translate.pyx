@@ -111,6 +111,30 @@ cdef void gen_goto(DisasContext *s, uint32_t eip) noexcept nogil:
     s.is_jmp = DISAS_END
 
 
+# ---------------------------------------------------------------- immediates that are patched
+cdef inline bint often_patched(PageDesc *p, uint32_t offset) noexcept nogil:
+    cdef uint32_t i
+    for i in range(8):
+        if p.patched[i] == offset and p.patch_count[i] == PATCHED_OFTEN:
+            return True
+    return False
+
+
+cdef bint load_live(DisasContext *s) noexcept nogil:
+    """T0 := the instruction's immediate as it is when the instruction runs, where code patches it often. False: an immediate like others."""
+    if s.live == NULL or s.tb.nb_live == 4 or s.insn.osz != 4 or s.insn.map or not has_imm32(s.insn.opcode):
+        return False
+    emit_ri(s, OP_ldlive32, t_off(0), <int64_t> <uintptr_t> s.live)
+    s.tb.live[s.tb.nb_live] = <uint16_t> (s.pc + s.insn.len - 4 - s.tb.pc)
+    s.tb.nb_live += 1
+    return True
+
+
+cdef inline bint has_imm32(uint8_t opcode) noexcept nogil:
+    """Of the one-byte opcodes, with an operand size of 4: arithmetic with EAX or r/m, MOV to a register or r/m."""
+    return opcode == 0x81 or opcode & 0xC7 == 0x05 or opcode & 0xF8 == 0xB8 or opcode == 0xC7
+
+
 # ---------------------------------------------------------------- rules
 cdef void gen_alu(DisasContext *s, AluOps *alu) noexcept nogil:
     cdef Insn *i = &s.insn
@@ -124,6 +148,8 @@ cdef void gen_alu(DisasContext *s, AluOps *alu) noexcept nogil:
                 emit_rr(s, alu.rr[n], rm_off(i, size), regn_off(i.reg, size))
         elif is_mem(i):
             emit_mem(s, alu.mi[n], 0, i.imm)
+        elif load_live(s):
+            emit_rr(s, alu.rr[n], rm_off(i, size), t_off(0))
         else:
             emit_ri(s, alu.ri[n], rm_off(i, size), i.imm)
     elif i.opt[0] == OT_G:
@@ -134,6 +160,8 @@ cdef void gen_alu(DisasContext *s, AluOps *alu) noexcept nogil:
         else:
             emit_mem(s, LD[n], t_off(0), 0)
             emit_rr(s, alu.rr[n], regn_off(i.reg, size), t_off(0))
+    elif load_live(s):
+        emit_rr(s, alu.rr[n], 0, t_off(0))
     else:
         emit_ri(s, alu.ri[n], 0, i.imm)
 
@@ -174,7 +202,12 @@ cdef void gen_mov(DisasContext *s) noexcept nogil:
             else:
                 emit_rr(s, MOV_RR[n], rm_off(i, size), regn_off(i.reg, size))
         elif is_mem(i):
-            emit_mem(s, ST_I[n], 0, i.imm)
+            if load_live(s):
+                emit_mem(s, ST[n], t_off(0), 0)
+            else:
+                emit_mem(s, ST_I[n], 0, i.imm)
+        elif load_live(s):
+            emit_rr(s, MOV_RR[n], rm_off(i, size), t_off(0))
         else:
             emit_ri(s, MOV_RI[n], rm_off(i, size), i.imm)
     elif i.opt[0] == OT_G:
@@ -183,7 +216,10 @@ cdef void gen_mov(DisasContext *s) noexcept nogil:
         else:
             emit_rr(s, MOV_RR[n], regn_off(i.reg, size), rm_off(i, size))
     elif i.opt[0] == OT_Z:
-        emit_ri(s, MOV_RI[n], regn_off(i.zreg, size), i.imm)
+        if load_live(s):
+            emit_rr(s, MOV_RR[n], regn_off(i.zreg, size), t_off(0))
+        else:
+            emit_ri(s, MOV_RI[n], regn_off(i.zreg, size), i.imm)
     elif i.opt[0] == OT_A:
         emit_mem(s, LD[n], 0, 0)
     else:
@@ -525,6 +561,7 @@ cdef int gen_intermediate_code(CPUX86State *env, TranslationBlock *tb, IROp *ops
     cdef uint8_t buf[16]
     cdef uint8_t *page = NULL
     cdef const uint8_t *code
+    cdef PageDesc *patched = NULL
     cdef int fault = 0
     cdef int r, byte
     cdef uint32_t avail, eip, count, limit, max_insns, last_op, n
@@ -558,6 +595,8 @@ cdef int gen_intermediate_code(CPUX86State *env, TranslationBlock *tb, IROp *ops
     else:
         tb.page_addr[0] = RAM_ADDR_INVALID
         tb.cflags |= CF_NOCACHE
+    if page != NULL and tb.page_addr[0] != RAM_ADDR_INVALID and env.dispatch.pages[tb.page_addr[0] >> TARGET_PAGE_BITS].patch_count[0]:
+        patched = &env.dispatch.pages[tb.page_addr[0] >> TARGET_PAGE_BITS]
     if tb.cflags & CF_USE_ICOUNT:
         s.pc_off = 0
         emit(&s, OP_icount_head)
@@ -606,6 +645,9 @@ cdef int gen_intermediate_code(CPUX86State *env, TranslationBlock *tb, IROp *ops
         if r == DECODE_GP:
             s.insn.len = 15                     # a store to any of them changes what happens
         s.next_eip = <uint32_t> (eip + s.insn.len)
+        s.live = NULL
+        if patched != NULL and s.insn.len <= avail and often_patched(patched, <uint32_t> (s.pc + s.insn.len - 4) & (TARGET_PAGE_SIZE - 1)):
+            s.live = page + (<uint32_t> (s.pc + s.insn.len - 4) & (TARGET_PAGE_SIZE - 1))
         # ---- translate
         if r == DECODE_GP or eip + <uint64_t> s.insn.len - 1 > limit:
             gen_exception(&s, EXCP0D_GPF, 0)
