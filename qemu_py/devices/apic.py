@@ -413,8 +413,11 @@ class APIC(Device):
     def write_initial_count(self, value):
         s = self.s
         s.initial_count = s.count = value
-        s.since = self.clock.get_ns()
-        self.arm()
+        s.since = now = self.clock.get_ns()
+        if value and not s.lvt[TIMER] & MASKED:
+            self.timer.mod_ns(now + value * PERIODS[s.divide])          # what arm() does, without a look at what is past
+        else:
+            self.timer.cancel()
 
     def read_divide(self):
         return self.s.divide

@@ -31,13 +31,13 @@ class QEMUTimer:
         """Arm the timer, or move its deadline."""
         clock = self.clock
         timers = clock.active_timers
-        first = timers[0][0] if timers else None
+        first = timers[0][0] if timers else deadline + 1
         if self._entry is not None:
             timers.remove(self._entry)
         self.expire_time = deadline
-        self._entry = entry = (deadline, next(clock.order), self)
-        insort(timers, entry)
-        if (first is None or deadline < first) and clock.notify is not None:
+        self._entry = (deadline, next(clock.order), self)
+        insort(timers, self._entry)
+        if deadline < first and clock.notify is not None:
             clock.notify()              # whoever sleeps until the former first deadline
 
     def cancel(self):
