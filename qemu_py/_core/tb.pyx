@@ -69,8 +69,9 @@ cdef void tb_context_free(TBContext *tbx) noexcept:
 
 
 # ---------------------------------------------------------------- look-up
-cdef inline uint32_t tb_phys_hash_func(uint64_t pc) noexcept nogil:
-    return <uint32_t> (pc >> 2) & (CODE_GEN_PHYS_HASH_SIZE - 1)
+cdef inline uint32_t tb_phys_hash_func(uint64_t phys_pc, uint64_t pc) noexcept nogil:
+    """By the physical address; and where the linear one differs by that, too, for a program may be elsewhere in each of its processes."""
+    return <uint32_t> (phys_pc >> 2 ^ (phys_pc ^ pc) >> 12) & (CODE_GEN_PHYS_HASH_SIZE - 1)
 
 
 cdef TranslationBlock *tb_find_slow(CPUX86State *env, uint64_t pc, uint64_t cs_base, uint32_t flags) noexcept nogil:
@@ -92,7 +93,7 @@ cdef TranslationBlock *tb_find_slow(CPUX86State *env, uint64_t pc, uint64_t cs_b
         env.kernel_global = 0           # the kernel's code is not in global pages, after all
         tlb_flush(env)
     if phys_page1 != RAM_ADDR_INVALID:
-        h = tb_phys_hash_func(phys_page1 + (pc & (TARGET_PAGE_SIZE - 1)))
+        h = tb_phys_hash_func(phys_page1 + (pc & (TARGET_PAGE_SIZE - 1)), pc)
         link = &tbx.tb_phys_hash[h]
         while link[0] != NULL:
             tb = link[0]
@@ -197,7 +198,7 @@ cdef void tb_alloc_page(AddressSpaceDispatch *d, TranslationBlock *tb, int n) no
 
 cdef void tb_link_page(TBContext *tbx, AddressSpaceDispatch *d, TranslationBlock *tb) noexcept nogil:
     """Enter a new TB in the hash and its pages' lists."""
-    cdef uint32_t h = tb_phys_hash_func(tb.page_addr[0] + (tb.pc & (TARGET_PAGE_SIZE - 1)))
+    cdef uint32_t h = tb_phys_hash_func(tb.page_addr[0] + (tb.pc & (TARGET_PAGE_SIZE - 1)), tb.pc)
     tb.phys_hash_next = tbx.tb_phys_hash[h]
     tbx.tb_phys_hash[h] = tb
     tb_alloc_page(d, tb, 0)
@@ -469,7 +470,7 @@ cdef void tb_phys_invalidate(TBContext *tbx, AddressSpaceDispatch *d, Translatio
     cdef uint32_t h
     cdef PageDesc *page
     cdef int n
-    h = tb_phys_hash_func(tb.page_addr[0] + (tb.pc & (TARGET_PAGE_SIZE - 1)))
+    h = tb_phys_hash_func(tb.page_addr[0] + (tb.pc & (TARGET_PAGE_SIZE - 1)), tb.pc)
     tb_remove(&tbx.tb_phys_hash[h], tb)
     for n in range(2):
         if tb.page_addr[n] != RAM_ADDR_INVALID:
