@@ -4,13 +4,15 @@ A multiboot kernel expects the machine as a BIOS leaves it: interrupt controller
 an interrupt table, the BIOS data area (IBM PC/AT Technical Reference), text mode 3. Where no BIOS
 is given, a ROM of our own stands in its place: its interrupt handlers return at once.
 """
+import os
 import struct
 
 from qemu_py.machine.multiboot import read_file
 from qemu_py.machine.pc_vga import set_text_mode
 from qemu_py.system.memory import MemoryRegion
-from qemu_py.util.datadir import find_in, find_installed, qemu_find_file
+from qemu_py.util.datadir import OUR_DIR, SYSTEM_DIRS, find_in, find_installed, names_in, qemu_find_file
 from qemu_py.util.errors import UserError
+from qemu_py.util.suggest import did_you_mean
 
 OUR_BIOS, SEABIOS = "bios.bin", "seabios"          # of pc-bios/; -bios's name for the other, whichever file it is
 ISA_BIOS_MAX = 128 << 10                # the part that also appears below 1 MiB
@@ -26,7 +28,11 @@ def find_bios(machine):
     if name is None:
         return find_in(board.seabios, dirs) or qemu_find_file(OUR_BIOS)
     if name != SEABIOS:
-        return qemu_find_file(name, dirs) or name
+        path = qemu_find_file(name, dirs)
+        if path is None and os.sep not in name:
+            raise UserError(f"-bios {name}: there is no such file here, nor where firmware is installed"
+                            + did_you_mean(name, [SEABIOS, *names_in((*dirs, OUR_DIR, *SYSTEM_DIRS), "bios")]))
+        return path or name
     path = find_installed(board.seabios, dirs)
     if path is None:
         raise UserError(f"-bios {name}: '{board.seabios}' of the package seabios is not installed")

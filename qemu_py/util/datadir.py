@@ -21,3 +21,8 @@ def find_in(name, dirs):
         return None
     paths = (os.path.join(directory, name) for directory in dirs)
     return next((path for path in paths if os.path.isfile(path)), None)
+
+
+def names_in(dirs, begin):
+    """The names of images that begin so, in the directories that there are."""
+    return sorted({name for directory in filter(os.path.isdir, dirs) for name in os.listdir(directory) if name.startswith(begin)})

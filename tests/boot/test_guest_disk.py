@@ -10,6 +10,7 @@ import pytest
 
 from qemu_py.machine.drives import simple_drive
 from tests.boot.screens import Watch, keys, need_seabios
+from tests.boot.test_guests import THEIR_VGA
 from tests.machines import Capture
 
 DISK = os.environ.get("QEMU_PY_GUEST_DISK")
@@ -76,11 +77,12 @@ def tool(*command):
     return subprocess.run([str(word) for word in command], env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.parametrize("rom", ["vgabios.bin", THEIR_VGA])
 @pytest.mark.parametrize("bios", ["bios.bin", "seabios"])
-def test_debian_logs_in_writes_files_and_powers_off(make_machine, disk, bios):
-    need_seabios()
+def test_debian_logs_in_writes_files_and_powers_off(make_machine, disk, bios, rom):
+    need_seabios("bios-256k.bin", THEIR_VGA)
     serial = Line()
-    machine = make_machine(bios=bios, ram_size=512 << 20, serials=[serial], drives=[simple_drive("-hda", str(disk), "ide", 0)])
+    machine = make_machine(bios=bios, globals={("VGA", "romfile"): rom}, ram_size=512 << 20, serials=[serial], drives=[simple_drive("-hda", str(disk), "ide", 0)])
     def line(text):
         return lambda _: serial.send(text + "\n")
     watch = Watch(machine, ("guest login:", typed("root\n")), ("Password:", typed("secret\n")),

@@ -62,3 +62,9 @@ def test_the_command_gives_one_line_and_status_1(line):
     result = qemu_py(*line.split())
     assert (result.returncode, result.stdout, result.stderr.count(b"\n")) == (1, b"", 1)
     assert result.stderr.startswith(b"qemu-py: ") and b"did you mean -" in result.stderr
+
+
+def test_a_firmware_s_name_is_one_that_is_installed():
+    result = qemu_py("-display", "none", "-bios", "bios.bni")
+    assert result.returncode == 1 and b"-bios bios.bni: there is no such file" in result.stderr and b"did you mean bios.bin" in result.stderr
+    assert result.stderr.count(b"\n") == 1
