@@ -113,7 +113,8 @@ OPTIONS = (
     Option("help", "", "print this and exit", opt_help),
     Option("version", "", "print the version and exit", opt_version),
     Option("M", "NAME", "", opt_machine),
-    Option("machine", "NAME", "the machine to emulate; help lists them", opt_machine),
+    Option("machine", "NAME", "the machine to emulate; help lists them; keys: accel=, hpet=on|off, kernel=, initrd=, append=, firmware=",
+           opt_machine),
     Option("accel", "NAME[,tier=N][,tb-size=MIB][,thread=T]", "how guest code is run: tcg, where blocks that have run N times"
            f" (default {TCG_TIER}) become host code, in at most MIB megabytes; or interp, an interpreter alone; thread=single: the CPUs"
            " have a thread of their own, thread=single-loop: CPUs and events take turns in one", opt_accel),

@@ -13,7 +13,8 @@ from qemu_py.util.suggest import no_such
 
 ACCELERATORS = ("tcg", "interp")
 MAX_TB_SIZE = 1024              # MiB: jumps reach 2 GiB, and code lies between its data and itself
-MACHINE_KEYS = ("type", "accel", "hpet")
+MACHINE_TEXTS = {"kernel": "kernel", "initrd": "initrd", "append": "append", "firmware": "bios"}        # key -> setting
+MACHINE_KEYS = ("type", "accel", "hpet", *MACHINE_TEXTS)
 ADAPTERS = ("none", "std")
 
 
@@ -27,6 +28,10 @@ def opt_machine(parse, text):
             check_accel(value or "", "-machine accel=")
         elif key == "hpet":
             parse.settings["hpet"] = on_off(who, key, value)
+        elif key in MACHINE_TEXTS:
+            if not value:
+                raise UserError(f"{who}: '{key}' needs a value ({key}=VALUE)")
+            parse.settings[MACHINE_TEXTS[key]] = value
         else:
             name = value
     if name is None:

@@ -287,3 +287,11 @@ def test_a_device_s_character_device_must_be_made_and_be_its_own():
             options.machine_config(options.parse_arguments(words))
     config = options.machine_config(options.parse_arguments(["-display", "none", "-chardev", "null,id=x", "-device", "isa-serial,chardev=x"]))
     assert list(config.chardevs) == ["x"]
+
+
+def test_machine_keys_are_other_words_for_options():
+    settings = options.parse_arguments(["-machine", "pc,kernel=k,initrd=i,append=a,,b,firmware=f,hpet=off"]).settings
+    assert {key: settings[key] for key in ("kernel", "initrd", "append", "bios", "hpet")} == {
+        "kernel": "k", "initrd": "i", "append": "a,b", "bios": "f", "hpet": False}
+    with pytest.raises(UserError, match="'kernel' needs a value"):
+        options.parse_arguments(["-machine", "pc,kernel"])
