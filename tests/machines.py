@@ -36,6 +36,12 @@ class Capture:
         pass
 
 
+def soon(machine, callback, ms=20):
+    """Call back from the main loop, while the guest runs."""
+    rt = machine.clocks.rt
+    rt.timer(callback).mod_ns(rt.get_ns() + ms * 1_000_000)
+
+
 def read(machine, address, size):
     """Bytes of the machine's memory, as the bus has them."""
     return machine.memory.address_space_memory.read(address, size)
@@ -57,8 +63,7 @@ class MachineMaker:
             config["kernel"] = str(path)
         machine = Machine(MachineConfig(ram_size=ram_size, **config))
         self.made.append(machine)
-        rt = machine.clocks.rt
-        rt.timer(functools.partial(machine.request_exit, HANGS)).mod_ns(rt.get_ns() + LIMIT * 10 ** 9)
+        soon(machine, functools.partial(machine.request_exit, HANGS), LIMIT * 1000)
         return machine
 
     def at_reset(self, image, **config):

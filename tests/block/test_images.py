@@ -82,17 +82,12 @@ def test_more_vectors_than_one_system_call_takes(opener, image):
     assert path.read_bytes() == b"".join(bytes(reversed(part)) for part in parts)
 
 
-@pytest.mark.parametrize("cache", ["writeback", "none", "writethrough", "directsync", "unsafe"])
-def test_every_cache_mode_reads_back_what_was_written(opener, image, cache):
-    path = image(256 * KIB)
-    try:
-        blk = opener(path, cache=cache)
-    except UserError as e:
-        pytest.skip(str(e))
-    mirror, pick = bytearray(path.read_bytes()), random.Random(1)
-    for _ in range(60):
+def use(blk, mirror, times, lengths):
+    """Random reads and writes, and a flush; the same in `mirror`."""
+    pick = random.Random(times)
+    for _ in range(times):
         offset = pick.randrange(len(mirror))
-        length = min(pick.choice((1, 511, 512, 4096, 70000)), len(mirror) - offset)
+        length = min(pick.choice(lengths), len(mirror) - offset)
         if pick.random() < 0.5:
             data = pick.randbytes(length)
             mirror[offset:offset + length] = data
@@ -100,6 +95,17 @@ def test_every_cache_mode_reads_back_what_was_written(opener, image, cache):
         else:
             assert blk.pread(offset, length) == mirror[offset:offset + length]
     blk.flush()
+
+
+@pytest.mark.parametrize("cache", ["writeback", "none", "writethrough", "directsync", "unsafe"])
+def test_every_cache_mode_reads_back_what_was_written(opener, image, cache):
+    path = image(256 * KIB)
+    try:
+        blk = opener(path, cache=cache)
+    except UserError as e:
+        pytest.skip(str(e))
+    mirror = bytearray(path.read_bytes())
+    use(blk, mirror, 60, (1, 511, 512, 4096, 70000))
     assert path.read_bytes() == mirror
 
 
@@ -219,18 +225,9 @@ def test_a_killed_process_leaves_no_lock_and_what_it_flushed(opener, image):
 def test_snapshot_reads_what_was_written_and_leaves_the_image_untouched(opener, image):
     path = image(MIB + 512)
     before, mirror = path.read_bytes(), bytearray(path.read_bytes())
-    blk, pick = opener(path, snapshot=True), random.Random(2)
+    blk = opener(path, snapshot=True)
     assert not blk.read_only
-    for _ in range(200):
-        offset = pick.randrange(len(mirror))
-        length = min(pick.choice((1, 512, 4096, CLUSTER, 3 * CLUSTER)), len(mirror) - offset)
-        if pick.random() < 0.5:
-            data = pick.randbytes(length)
-            mirror[offset:offset + length] = data
-            blk.pwrite(offset, data)
-        else:
-            assert blk.pread(offset, length) == mirror[offset:offset + length]
-    blk.flush()
+    use(blk, mirror, 200, (1, 512, 4096, CLUSTER, 3 * CLUSTER))
     assert blk.pread(0, len(mirror)) == mirror
     blk.close()
     assert path.read_bytes() == before

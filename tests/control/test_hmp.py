@@ -8,6 +8,7 @@ from qemu_py.control.hmp_args import Arguments, parse
 from qemu_py.control.hmp_info import INFO
 from qemu_py.util import log
 from qemu_py.util.errors import UserError
+from tests.machines import soon
 
 CODE = 0x100030                         # where the kernels of tests.machines begin
 SPIN = b"\xeb\xfe"
@@ -344,13 +345,11 @@ def test_commands_are_answered_while_the_guest_spins(make_machine, how):
 
         def look():
             if counter() == first:
-                soon(look)
+                soon(machine, look, ms=1)
             else:
                 then()
 
-        def soon(callback):
-            machine.clocks.rt.timer(callback).mod_ns(machine.clocks.rt.get_ns() + 1_000_000)
-        soon(look)
+        soon(machine, look, ms=1)
 
     def stop():
         seen.append(hmp.command("info status"))
@@ -361,7 +360,7 @@ def test_commands_are_answered_while_the_guest_spins(make_machine, how):
         assert hmp.command("c") == ""
         seen.append(hmp.command("info status"))
         wait_until_it_counts(lambda: hmp.command("quit"))
-    machine.clocks.rt.timer(lambda: wait_until_it_counts(stop)).mod_ns(machine.clocks.rt.get_ns())
+    soon(machine, lambda: wait_until_it_counts(stop), ms=0)
     assert machine.run() == 0
     assert seen == ["VM status: running\n", "VM status: paused\n", "VM status: running\n"]
 
@@ -371,15 +370,12 @@ def test_a_machine_that_shut_down_goes_on_only_through_a_reset(make_machine):
     hmp = HMP(machine)
     seen = []
 
-    def later(callback):
-        machine.clocks.rt.timer(callback).mod_ns(machine.clocks.rt.get_ns() + 1_000_000)
-
     def look():
         if machine.runstate != "shutdown":
-            later(look)
+            soon(machine, look, ms=1)
             return
         seen.extend([hmp.command("info status"), hmp.command("cont")])
         hmp.command("quit")
-    later(lambda: (machine.system_shutdown_request(), later(look)))
+    soon(machine, lambda: (machine.system_shutdown_request(), soon(machine, look, ms=1)), ms=1)
     assert machine.run() == 0
     assert seen[0] == "VM status: paused (shutdown)\n" and "reset it first" in seen[1] and seen[1].count("\n") == 1

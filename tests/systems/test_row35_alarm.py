@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from tests.boot.kernels import debug_exit
-from tests.machines import EXIT
+from tests.machines import EXIT, soon
 
 JMP_SELF = b"\xEB\xFE"
 # mov dx, 608h; in eax, dx; jmp to the in: the ACPI timer, which the core answers
@@ -80,9 +80,9 @@ def test_no_timer_runs_while_the_machine_is_stopped(make_machine):
         machine.vm_stop()
         timer = clock.timer(lambda: fired.append(machine.runstate))
         timer.mod_ns(clock.get_ns())
-        machine.clocks.rt.timer(lambda: (fired.append("stopped"), machine.vm_start())).mod_ns(machine.clocks.rt.get_ns() + 20 * MS)
+        soon(machine, lambda: (fired.append("stopped"), machine.vm_start()))
         clock.timer(lambda: machine.request_exit(7)).mod_ns(clock.get_ns() + MS)
-    machine.clocks.rt.timer(stop).mod_ns(machine.clocks.rt.get_ns() + MS)
+    soon(machine, stop, ms=1)
     assert machine.run() == 7
     assert fired == ["stopped", "running"]
 

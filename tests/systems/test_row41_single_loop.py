@@ -10,7 +10,7 @@ from qemu_py.machine.single_loop import HostAlarm
 from qemu_py.util.errors import UserError
 from tests.boot.kernels import debug_exit, say
 from tests.guest import asm
-from tests.machines import EXIT, Capture
+from tests.machines import EXIT, Capture, soon
 from tests.systems import test_row43_56_processors as processors
 
 SPIN = b"\xeb\xfe"
@@ -21,10 +21,6 @@ def make_single(make_machine):
     def make(*args, **config):
         return make_machine(*args, single_loop=True, **config)
     return make
-
-
-def after(machine, ns, callback):
-    machine.clocks.rt.timer(callback).mod_ns(machine.clocks.rt.get_ns() + ns)
 
 
 # ---------------------------------------------------------------- row 35
@@ -82,8 +78,8 @@ def test_a_guest_that_spins_lets_a_timer_run(make_single):
         if len(ticks) == 5:
             machine.request_exit(3)
         else:
-            after(machine, 1_000_000, tick)
-    after(machine, 1_000_000, tick)
+            soon(machine, tick, ms=1)
+    soon(machine, tick, ms=1)
     assert machine.run() == 3
     assert len(ticks) == 5
 
@@ -94,7 +90,7 @@ def test_all_of_the_machine_is_in_one_thread(make_single):
     machine = make_single(say(b"x") + debug_exit(1), devices=EXIT, debugcons=[out])
     write = out.write
     out.write = lambda data: (threads.add(threading.get_ident()), write(data))[1]
-    after(machine, 0, lambda: threads.add(threading.get_ident()))
+    soon(machine, lambda: threads.add(threading.get_ident()), ms=0)
     assert machine.run() == 3
     assert threads == {threading.get_ident()} and out.data == b"x"
 
@@ -149,14 +145,14 @@ def test_a_reset_a_stop_and_a_start_are_served_between_slices(make_single):
     def stop():
         machine.vm_stop()
         stops.append(machine.clocks.vm.get_ns())
-        after(machine, 1_000_000, start)
+        soon(machine, start, ms=1)
 
     def start():
         stops.append(machine.clocks.vm.get_ns())
         machine.vm_start()
-        after(machine, 1_000_000, lambda: machine.request_exit(5))
+        soon(machine, lambda: machine.request_exit(5), ms=1)
     machine.system_reset_request()
-    after(machine, 1_000_000, stop)
+    soon(machine, stop, ms=1)
     assert machine.run() == 5
     assert events == ["RESET", "RESUME", "STOP", "RESUME"] or events == ["RESUME", "RESET", "STOP", "RESUME"]
     assert stops[0] == stops[1]

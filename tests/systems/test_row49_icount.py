@@ -12,7 +12,7 @@ from qemu_py.util.errors import UserError
 from tests.boot.kernels import debug_exit, say
 from tests.guest import asm
 from tests.loops import FakeTime
-from tests.machines import EXIT, Capture
+from tests.machines import EXIT, Capture, soon
 from tests.systems.test_row41_single_loop import timer_guest
 
 PIT_HZ = 1193182
@@ -216,7 +216,7 @@ def test_a_timer_fires_at_its_instruction(make_machine):
 
 def test_a_guest_without_timers_still_hears_requests(make_machine):
     machine = make_machine(b"\xeb\xfe", icount=ICountOptions())
-    machine.clocks.rt.timer(lambda: machine.request_exit(6)).mod_ns(machine.clocks.rt.get_ns() + MS)
+    soon(machine, lambda: machine.request_exit(6), ms=1)
     assert machine.run() == 6
 
 
@@ -229,7 +229,7 @@ def test_virtual_time_stands_still_while_the_machine_is_stopped(make_machine):
     def start():
         seen.append((machine.clocks.vm.get_ns(), machine.cpus[0].insn_count))
         machine.vm_start()
-    machine.clocks.rt.timer(start).mod_ns(machine.clocks.rt.get_ns() + MS)
+    soon(machine, start, ms=1)
     assert machine.run() == 3
     assert seen == [(0, 0)] and out.data == b"on"
 

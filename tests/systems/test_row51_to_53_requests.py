@@ -5,14 +5,9 @@ import weakref
 import pytest
 
 from tests.boot.kernels import debug_exit, say
-from tests.machines import EXIT, Capture
+from tests.machines import EXIT, Capture, soon
 
 SPIN = b"\xeb\xfe"
-
-
-def soon(machine, callback):
-    """Call back from the main loop while the guest runs."""
-    machine.clocks.rt.timer(callback).mod_ns(machine.clocks.rt.get_ns() + 20_000_000)
 
 
 def test_reset_handlers_run_in_the_order_of_registration(make_machine):

@@ -6,15 +6,11 @@ import pytest
 from qemu_py.machine import run_state
 from qemu_py.machine.run_state import RunState
 from qemu_py.util.errors import UserError
-from tests.machines import EXIT
+from tests.machines import EXIT, soon
 from tests.boot.kernels import debug_exit
 
 SPIN = b"\xeb\xfe"
 STANDSTILLS = ["paused", "debug", "io-error", "watchdog"]
-
-
-def soon(machine, callback):
-    machine.clocks.rt.timer(callback).mod_ns(machine.clocks.rt.get_ns() + 20_000_000)
 
 
 def state(*way):
