@@ -222,7 +222,7 @@ def parse_arguments(arguments):
 
 def machine_config(parse):
     """The MachineConfig of a command line; opens its character devices."""
-    from qemu_py.backends.chardev import chardev_new
+    from qemu_py.backends.char_new import chardev_new
     from qemu_py.machine.config import MachineConfig
     settings = dict(parse.settings)
     if "kernel" not in settings:

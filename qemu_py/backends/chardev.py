@@ -1,17 +1,8 @@
 """Character devices: where a serial port or a debug console leads (-serial, -debugcon).
 
-    null            takes everything, gives nothing
-    file:PATH       writes to a file
-    stdio           standard input and output; a terminal is put into raw mode and restored
-    mon:DEVICE      any of them, with Ctrl-A as an escape key (char_mux.py)
-    pty             a pseudo-terminal (char_pty.py)
-    tcp:HOST:PORT   a socket, as unix:PATH; both with ,server and ,wait=off (char_socket.py)
-    vc              a text console of the display (char_vc.py)
-    none            no device at all
-
-The front end is told of data by add_handlers(); write() never blocks and gives what it took.
+Here are the base, which is `null`, one on file descriptors, and `file`; char_new.py has the list of them all. The front end is
+told of data by add_handlers(); write() never blocks and gives what it took.
 """
-import atexit
 import errno
 import os
 import select
@@ -19,9 +10,6 @@ import stat
 import sys
 
 from qemu_py.util.errors import UserError
-from qemu_py.util.suggest import did_you_mean
-
-KINDS = ("none", "null", "stdio", "mon:stdio", "pty", "vc", "file", "tcp", "unix", "chardev")
 
 
 class CharDevice:
@@ -220,93 +208,3 @@ class FileChar(FDChar):
         if self.owned is not None:
             os.close(self.owned)
             self.owned = self.fd_out = None
-
-
-class StdioChar(FDChar):
-    """Standard input and output. On a terminal, keys arrive one by one and unechoed; with `signals`
-    Ctrl-C still ends the machine, without it goes to the guest."""
-
-    def __init__(self, signals=True):
-        super().__init__("stdio", 0, 1)
-        self.signals = signals
-        self.saved = None
-
-    def open(self, main_loop):
-        self.raw_mode()
-        super().open(main_loop)
-
-    def raw_mode(self):
-        try:
-            if not os.isatty(0) or os.tcgetpgrp(0) != os.getpgrp():
-                return
-        except OSError:
-            return
-        import termios
-        self.saved = termios.tcgetattr(0)
-        mode = termios.tcgetattr(0)
-        mode[0] &= ~(termios.IGNBRK | termios.BRKINT | termios.PARMRK | termios.ISTRIP | termios.INLCR
-                     | termios.IGNCR | termios.ICRNL | termios.IXON)
-        mode[1] |= termios.OPOST
-        mode[2] = mode[2] & ~(termios.CSIZE | termios.PARENB) | termios.CS8
-        mode[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.IEXTEN)
-        if not self.signals:
-            mode[3] &= ~termios.ISIG
-        mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
-        atexit.register(self.restore)
-        termios.tcsetattr(0, termios.TCSANOW, mode)
-
-    def restore(self):
-        if self.saved is not None:
-            import termios
-            saved, self.saved = self.saved, None
-            atexit.unregister(self.restore)
-            try:
-                termios.tcsetattr(0, termios.TCSANOW, saved)
-            except termios.error:
-                pass                    # the terminal is gone
-
-    def close(self):
-        super().close()
-        self.restore()
-
-
-def chardev_new(text, option, used=None, signals=True):
-    """The character device that `text` describes, or None for none.
-
-    `used` is a set in which exclusive devices (stdio) are noted, so that two options cannot share one.
-    """
-    kind, _, rest = text.partition(":")
-    if text == "none":
-        return None
-    if text == "null":
-        return CharDevice()
-    if text == "stdio":
-        if used is not None:
-            if "stdio" in used:
-                raise UserError(f"{option} {text}: standard input and output are in use by another option")
-            used.add("stdio")
-        return StdioChar(signals)
-    if kind == "mon" and rest not in ("", "none"):
-        from qemu_py.backends.char_mux import MuxChar
-        return MuxChar(chardev_new(rest, option, used, signals=False))
-    if text == "pty":
-        from qemu_py.backends.char_pty import PtyChar
-        return PtyChar()
-    if kind == "vc":
-        from qemu_py.backends.char_vc import VCChar
-        try:
-            return VCChar(rest)
-        except UserError as e:
-            raise UserError(f"{option} {e}") from None
-    if kind in ("tcp", "unix"):
-        from qemu_py.backends.char_socket import SocketChar
-        try:
-            return SocketChar(text)
-        except UserError as e:
-            raise UserError(f"{option} {e}") from None
-    if kind == "file":
-        if not rest:
-            raise UserError(f"{option} {text}: a file name is missing after 'file:'")
-        return FileChar(rest)
-    raise UserError(f"{option} {text}: unknown character device{did_you_mean(kind, KINDS)} (known: stdio, mon:stdio, pty, vc,"
-                    " file:PATH, tcp:HOST:PORT, unix:PATH, null, none)")

@@ -5,7 +5,9 @@ import termios
 
 import pytest
 
-from qemu_py.backends.chardev import FDChar, FileChar, StdioChar, chardev_new
+from qemu_py.backends.char_new import chardev_new
+from qemu_py.backends.char_stdio import StdioChar
+from qemu_py.backends.chardev import FDChar, FileChar
 from qemu_py.system.clocks import init_clocks
 from qemu_py.system.main_loop import MainLoop
 from qemu_py.util.errors import UserError

@@ -2,7 +2,9 @@
 import pytest
 
 from qemu_py.backends.char_mux import MuxChar
-from qemu_py.backends.chardev import CharDevice, StdioChar, chardev_new
+from qemu_py.backends.char_new import chardev_new
+from qemu_py.backends.char_stdio import StdioChar
+from qemu_py.backends.chardev import CharDevice
 from qemu_py.util.errors import UserError
 
 CTRL_A = b"\x01"

@@ -4,7 +4,7 @@ import termios
 
 import pytest
 
-from qemu_py.backends.chardev import chardev_new
+from qemu_py.backends.char_new import chardev_new
 from tests.loops import turn_until
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from qemu_py.backends.chardev import chardev_new
+from qemu_py.backends.char_new import chardev_new
 from qemu_py.util.errors import UserError
 from tests.loops import turn_until
 

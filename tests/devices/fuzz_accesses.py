@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from qemu_py.backends.chardev import chardev_new
+from qemu_py.backends.char_new import chardev_new
 from qemu_py.machine.config import MachineConfig
 from qemu_py.machine.drives import simple_drive
 from qemu_py.machine.icount import ICountOptions
