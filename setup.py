@@ -47,7 +47,6 @@ def extensions():
         name = ".".join(source.with_suffix("").parts)
         if ONLY and not any(name.endswith(end) for end in ONLY):
             continue
-        includes = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "qemu_py/_core/gen").glob("*.pxi"))
         yield Extension(name, [str(source)], extra_compile_args=CFLAGS, language="c")
 
 

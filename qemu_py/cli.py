@@ -23,6 +23,12 @@ def main(arguments=None):
     except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
+    except ImportError as error:
+        if not (error.name or "").startswith("qemu_py._core"):
+            raise
+        print(f"{PROGRAM}: {os.path.dirname(__file__)} holds sources that are not built: start the installed package from another directory,"
+              " or build these (pip install -e .)", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:           # before the machine handles signals itself
         print(f"{PROGRAM}: terminating on signal 2", file=sys.stderr)
         return 0

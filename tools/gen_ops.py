@@ -156,7 +156,7 @@ def split_cold(name, lines):
         found = True
     if not found:
         return None
-    declared = [f"cdef int64_t loaded"] if any("cdef int64_t loaded = ld" in l for l in lines) else []
+    declared = ["cdef int64_t loaded"] if any("cdef int64_t loaded = ld" in l for l in lines) else []
     return declared + out
 
 
@@ -261,7 +261,7 @@ def host_templates(by_module):
             if "x64" not in row.props:
                 continue
             template, arg, size = (row.props["x64"].split(":") + ["0", "0"])[:3]
-            number = templates.setdefault(template, len(templates) + 1)
+            templates.setdefault(template, len(templates) + 1)
             arg = arg if arg.isdigit() else f"X_{arg.upper()}"
             jcc = -1 if cc is None else cc
             kills = int("def" in row.props)
@@ -363,7 +363,6 @@ def generate():
                 props.append("OPP_LEAVES")
             if not flags and "OPP_DEF" in props:
                 props.remove("OPP_DEF")
-            variant = {f"{base}_nf": "nf"} if flags and cond is None else {}
             nf = f"OP_{base}_nf" if flags and cond is None and f"{base}_nf" in names else "0"
             g = f"OP_{row.name}_g" + ("" if flags else "_nf") if mode == "" and cond is None and f"{row.name}_g" in names else "0"
             bd = f"OP_{row.name}_bd" + ("" if flags else "_nf") if mode == "" and cond is None and f"{row.name}_bd" in names else "0"

@@ -96,7 +96,6 @@ class Counter:
         s = self.s
         if not s.pending or not s.counting or s.held >= 0:
             return
-        e = now - s.start
         if s.mode == 2:
             end = s.start + ((s.written - s.start) // s.reload + 1) * s.reload
             if now >= end:

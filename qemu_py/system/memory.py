@@ -15,7 +15,6 @@ what the CPU sees. 40 physical address bits are mapped.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 

@@ -198,7 +198,7 @@ class MemoryRegion:
         return self.dirty_log_mask != 0
 
     @property
-    def view(self) -> numpy.ndarray:
+    def view(self):
         """The bytes of RAM, as a writable numpy array without a copy.
 
         The guest sees a write at once, but translated code and dirty bits do not know of it:

@@ -1,6 +1,5 @@
 """Our own BIOS' services of a PC/AT and PS/2 as Ralf Brown's list gives their registers: the mouse, the clock with waits and
 alarms, power management, shutdown codes, system services, printing."""
-import datetime
 import struct
 
 import pytest

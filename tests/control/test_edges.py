@@ -1,5 +1,6 @@
 """The command where something is not as usual: no room for its answer, Ctrl-C while it starts, a terminal that is closed or small."""
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,6 +46,17 @@ def test_help_fits_into_the_terminal(monkeypatch):
         monkeypatch.setenv("COLUMNS", str(columns))
         # The usage lines and the names of options are as they are.
         assert max(len(line) for line in options.help_text().splitlines() if line.startswith(" " * 20)) < min(columns, 101)
+
+
+# ---------------------------------------------------------------- sources
+def test_sources_that_are_not_built_say_so(tmp_path):
+    """As in a checkout from which the package has been installed: there, python -m qemu_py finds the sources first."""
+    shutil.copytree(os.path.dirname(options.__file__), tmp_path / "qemu_py", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    result = subprocess.run([*COMMAND, "-display", "none", "-serial", "null"], cwd=tmp_path, env=environment, capture_output=True, text=True,
+                            stdin=subprocess.DEVNULL, timeout=60)
+    assert (result.returncode, result.stdout) == (1, "") and result.stderr.count("\n") == 1
+    assert f"{tmp_path}/qemu_py holds sources that are not built" in result.stderr
 
 
 # ---------------------------------------------------------------- Ctrl-C

@@ -3,7 +3,7 @@ import struct
 
 import pytest
 
-from tests.core.protected import CODE, CODE0, CODE3, DATA, DATA0, GP, IF, STACK3, Stage, STACK1
+from tests.core.protected import CODE, CODE0, DATA0, GP, IF, STACK3, Stage, STACK1
 from tests.guest import asm
 
 UD = 6

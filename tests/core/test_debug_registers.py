@@ -1,7 +1,7 @@
 """The guest's own breakpoints: DR0-DR7 and #DB (SDM vol. 3, 17.2 and 17.3)."""
 import pytest
 
-from tests.core.protected import CODE, DATA, DB, GP, HANDLERS, RF, TF, Stage
+from tests.core.protected import CODE, DATA, DB, HANDLERS, RF, TF, Stage
 from tests.guest import asm
 
 BD, BS = 1 << 13, 1 << 14

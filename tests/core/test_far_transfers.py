@@ -3,9 +3,9 @@ import struct
 
 import pytest
 
-from tests.core.protected import (A_CALL16, A_CALL32, A_CODE, A_DATA, A_LDT, A_TSS, CODE, CODE0, CODE3, DATA, DATA0, DATA3,
-                                  DPL1, DPL3, FREE, GP, NOT_PRESENT, NP, RF, SS, STACK0, STACK1, STACK3, TS, TSS, TSS_SEL,
-                                  Stage, descriptor, far_call, far_jmp, flat, gate, sequence)
+from tests.core.protected import (
+    A_CALL16, A_CALL32, A_CODE, A_DATA, A_LDT, CODE, CODE0, CODE3, DATA, DATA0, DATA3, DPL1, DPL3, FREE, GP, NOT_PRESENT, NP, RF, SS,
+    STACK0, STACK1, STACK3, TS, TSS, TSS_SEL, Stage, descriptor, far_call, far_jmp, flat, gate, sequence)
 
 TARGET = 0x12000
 CONFORMING = A_CODE | 4

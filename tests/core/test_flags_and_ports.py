@@ -1,7 +1,7 @@
 """PUSHF, POPF, CLI, STI and the I/O instructions by CPL and IOPL (SDM vol. 1, 19.5; vol. 2)."""
 import pytest
 
-from tests.core.protected import (AC, CF, CODE3, DATA3, DF, GP, IF, IOPL3, NT, RF, Stage, TF, TSS, VIF, VIP, VM)
+from tests.core.protected import CF, GP, IF, IOPL3, NT, RF, Stage, TSS, VIF, VIP, VM
 
 ID = 1 << 21
 

@@ -2,7 +2,6 @@
 import pytest
 
 from tests.core.protected import (A_DATA, CODE, CODE0, DATA, DATA0, FREE, HANDLERS, IF, STACK0, Stage, descriptor, sequence)
-from tests.guest import asm
 
 VECTOR = 0x20
 NMI = 2

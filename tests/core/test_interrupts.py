@@ -3,9 +3,9 @@ import struct
 
 import pytest
 
-from tests.core.protected import (A_CODE, A_DATA, A_INT16, A_INT32, A_TRAP32, AC, CF, CODE, CODE0, CODE3, DATA, DATA0, DATA3, DB,
-                                  DF, DPL1, DPL3, FREE, GP, HANDLERS, IDT, IF, IOPL3, NOT_PRESENT, NP, NT, RF, SS, STACK0,
-                                  STACK1, STACK3, TF, TS, TSS, TSS_SEL, Stage, descriptor, far_jmp, flat, gate, sequence)
+from tests.core.protected import (
+    A_CODE, A_DATA, A_INT16, A_INT32, A_TRAP32, AC, CF, CODE, CODE0, CODE3, DATA, DATA0, DATA3, DB, DF, DPL1, DPL3, FREE, GP, HANDLERS, IF,
+    IOPL3, NOT_PRESENT, NP, NT, RF, SS, STACK0, STACK1, STACK3, TF, TS, TSS, Stage, descriptor, flat, gate)
 
 DE, BP, OF, BR, UD, NM, DBL = 0, 3, 4, 5, 6, 7, 8
 ID = 1 << 21

@@ -3,7 +3,7 @@ import struct
 
 import pytest
 
-from tests.core.protected import CODE, CODE0, CODE3, DATA0, DATA3, IF, STACK0, STACK3, A_INT32, DPL3, HANDLERS, Stage, gate
+from tests.core.protected import CODE, CODE0, CODE3, DATA3, IF, STACK0, STACK3, A_INT32, DPL3, HANDLERS, Stage, gate
 from tests.guest import asm
 
 SMBASE, NEW_SMBASE = 0x30000, 0x50000

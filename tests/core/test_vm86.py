@@ -3,8 +3,8 @@ import struct
 
 import pytest
 
-from tests.core.protected import (A_INT32, CF, CODE0, CODE3, DATA0, DPL3, FREE, GP, HANDLERS, IDT, IF, IOPL3, NT, RF, STACK0, TF, TSS,
-                                  VIF, VIP, VM, A_CODE, A_INT16, Stage, flat, gate)
+from tests.core.protected import (
+    A_INT32, CF, CODE0, CODE3, DATA0, DPL3, FREE, GP, HANDLERS, IF, IOPL3, RF, STACK0, TF, TSS, VIF, VIP, VM, A_CODE, Stage, flat, gate)
 from tests.guest import asm
 
 SEG, OFF = 0x1300, 0x100        # code of the 8086 program: linear 13100h

@@ -2,7 +2,7 @@
 import pytest
 
 from qemu_py.devices import device_class, scan
-from qemu_py.system.device import DEVICES, parse_uint
+from qemu_py.system.device import parse_uint
 from qemu_py.util.errors import UserError
 
 
