@@ -114,19 +114,22 @@ class Generator:
             below = _ignore_stack(b, rows, i, gpr, undefined.MEMORY["call"][0])
             b.skip[rows] |= (below < 0) | (below > 252) | (r["rflags"] & np.uint64(0x40000) != 0)     # undefined.CALL_ORDER
         if name in undefined.WRAPPING and i.asz == 2 and i.memory is not None:
-            b.skip[rows] |= _offset16(i.memory, gpr) + i.memory.size > 0x10000
-        if target is not None and name in ENVIRONMENTS:
+            b.skip[rows] |= _offset(i.memory, gpr) + i.memory.size > 0x10000
+        if name in ENVIRONMENTS:
+            if target is None:                  # by chance it may be in the window all the same
+                target = _offset(i.memory, gpr) - window_offset(i, i.memory.segment)
             for n, offset in enumerate(target):
-                b.data_ignored[rows.start + n] = [(int(offset) + a, int(offset) + z) for a, z in ENVIRONMENTS[name](i.osz)]
+                b.data_ignored[rows.start + n] = [(max(0, int(offset) + a), max(0, int(offset) + z)) for a, z in ENVIRONMENTS[name](i.osz)]
 
 
-def _offset16(m, gpr):
-    """16-bit effective addresses."""
+def _offset(m, gpr):
+    """Effective addresses."""
     offset = np.full(len(gpr), m.disp, np.int64)
-    for register in (m.base, m.index):
-        if register is not None:
-            offset = offset + gpr[:, register].astype(np.int64)
-    return offset & 0xFFFF
+    if m.base is not None:
+        offset = offset + gpr[:, m.base].astype(np.int64)
+    if m.index is not None:
+        offset = offset + gpr[:, m.index].astype(np.int64) * m.scale
+    return offset & (0xFFFF if m.asz == 2 else 0xFFFFFFFF)
 
 
 def _ignore_stack(b, rows, i, gpr, ranges):
