@@ -28,6 +28,11 @@ from qemu_py._core.x86.translate cimport gen_intermediate_code
 cdef inline TranslationBlock *untag(TranslationBlock *p) noexcept nogil:
     return <TranslationBlock *> (<uintptr_t> p & ~<uintptr_t> 3)
 
+cdef enum:
+    KNOWN_BITS = 22
+    KNOWN_BYTES = 1 << 19       # 2**KNOWN_BITS bits
+    PHYS_HASH_BYTES = CODE_GEN_PHYS_HASH_SIZE * 8
+
 cdef inline int tag_of(TranslationBlock *p) noexcept nogil:
     return <int> (<uintptr_t> p & 3)
 
@@ -43,7 +48,7 @@ cdef TBContext *tb_context_new(uint64_t buffer_size, uint32_t max_tbs) except NU
     tbx.max_tbs = max_tbs
     tbx.code_gen_buffer_size = buffer_size
     tbx.code_gen_buffer = <uint8_t *> mmap(NULL, buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    tbx.tb_phys_hash = <TranslationBlock **> calloc(CODE_GEN_PHYS_HASH_SIZE, sizeof(void *))
+    tbx.tb_phys_hash = <TranslationBlock **> calloc(1, PHYS_HASH_BYTES + KNOWN_BYTES)
     tbx.tbs = <TranslationBlock *> mmap(NULL, <uint64_t> max_tbs * sizeof(TranslationBlock),
                                         PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     if tbx.code_gen_buffer == MAP_FAILED or tbx.tbs == MAP_FAILED or tbx.tb_phys_hash == NULL:
@@ -69,6 +74,14 @@ cdef void tb_context_free(TBContext *tbx) noexcept:
 
 
 # ---------------------------------------------------------------- look-up
+# Behind the buckets of tb_phys_hash is a bit for each hash of an address for which there has been a TB since the last flush. What
+# was never translated, most of what is not in the CPU's tb_jmp_cache, is not looked for in the chains.
+cdef inline uint8_t *known(TBContext *tbx) noexcept nogil:
+    return <uint8_t *> tbx.tb_phys_hash + PHYS_HASH_BYTES
+
+cdef inline uint32_t known_bit(uint64_t phys_pc, uint64_t pc) noexcept nogil:
+    return <uint32_t> ((<uint32_t> pc ^ <uint32_t> phys_pc * 0x85EBCA6BU) * 0x9E3779B1U) >> (32 - KNOWN_BITS)
+
 cdef inline uint32_t tb_phys_hash_func(uint64_t phys_pc, uint64_t pc) noexcept nogil:
     """By the physical address; and where the linear one differs by that, too, for a program may be elsewhere in each of its processes."""
     return <uint32_t> (phys_pc >> 2 ^ (phys_pc ^ pc) >> 12) & (CODE_GEN_PHYS_HASH_SIZE - 1)
@@ -81,7 +94,8 @@ cdef TranslationBlock *tb_find_slow(CPUX86State *env, uint64_t pc, uint64_t cs_b
     cdef TranslationBlock *tb
     cdef uint8_t *host = NULL
     cdef int fault = 0
-    cdef uint64_t phys_page1, phys_page2 = RAM_ADDR_INVALID, second, saved_cr2
+    cdef TranslationBlock *none = NULL
+    cdef uint64_t phys_page1, phys_page2 = RAM_ADDR_INVALID, phys_pc, second, saved_cr2
     cdef uint32_t h
     tbx.tb_invalidated_flag = 0
     if <uint32_t> (pc - cs_base) > <uint32_t> (cs_base >> 32):     # beyond CS' limit: #GP, before any #PF
@@ -93,8 +107,13 @@ cdef TranslationBlock *tb_find_slow(CPUX86State *env, uint64_t pc, uint64_t cs_b
         env.kernel_global = 0           # the kernel's code is not in global pages, after all
         tlb_flush(env)
     if phys_page1 != RAM_ADDR_INVALID:
-        h = tb_phys_hash_func(phys_page1 + (pc & (TARGET_PAGE_SIZE - 1)), pc)
-        link = &tbx.tb_phys_hash[h]
+        phys_pc = phys_page1 + (pc & (TARGET_PAGE_SIZE - 1))
+        h = known_bit(phys_pc, pc)
+        if not known(tbx)[h >> 3] >> (h & 7) & 1:
+            link = &none
+        else:
+            h = tb_phys_hash_func(phys_pc, pc)
+            link = &tbx.tb_phys_hash[h]
         while link[0] != NULL:
             tb = link[0]
             if tb.pc == pc and tb.page_addr[0] == phys_page1 and tb.cs_base == cs_base and tb.flags == flags:
@@ -198,9 +217,12 @@ cdef void tb_alloc_page(AddressSpaceDispatch *d, TranslationBlock *tb, int n) no
 
 cdef void tb_link_page(TBContext *tbx, AddressSpaceDispatch *d, TranslationBlock *tb) noexcept nogil:
     """Enter a new TB in the hash and its pages' lists."""
-    cdef uint32_t h = tb_phys_hash_func(tb.page_addr[0] + (tb.pc & (TARGET_PAGE_SIZE - 1)), tb.pc)
+    cdef uint64_t phys_pc = tb.page_addr[0] + (tb.pc & (TARGET_PAGE_SIZE - 1))
+    cdef uint32_t h = tb_phys_hash_func(phys_pc, tb.pc)
     tb.phys_hash_next = tbx.tb_phys_hash[h]
     tbx.tb_phys_hash[h] = tb
+    h = known_bit(phys_pc, tb.pc)
+    known(tbx)[h >> 3] |= 1 << (h & 7)
     tb_alloc_page(d, tb, 0)
     if tb.page_addr[1] != RAM_ADDR_INVALID:
         tb_alloc_page(d, tb, 1)
@@ -533,7 +555,7 @@ cdef void tb_flush(TBContext *tbx, AddressSpaceDispatch *d) noexcept nogil:
     tbx.code_gen_ptr = tbx.code_gen_buffer
     if tbx.host_flush != NULL:
         tbx.host_flush(tbx)
-    memset(tbx.tb_phys_hash, 0, CODE_GEN_PHYS_HASH_SIZE * sizeof(void *))
+    memset(tbx.tb_phys_hash, 0, PHYS_HASH_BYTES + KNOWN_BYTES)
     env = tbx.first_cpu
     while env != NULL:
         memset(env.tb_jmp_cache, 0, TB_JMP_CACHE_SIZE * sizeof(TBJmpCacheEntry))
