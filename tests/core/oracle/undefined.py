@@ -65,6 +65,8 @@ CALL_ORDER = ("a CALL beyond CS' limit with a stack that faults too: which of #G
 WRAPPING = {
     "fxsave": "an area that wraps at 64 KiB under 16-bit addressing: recent CPUs wrap byte by byte, so that CR2 differs",
     "fxrstor": "as FXSAVE",
+    "bound": "two bounds, the second of which is beyond the segment: recent CPUs look at one after the other, so that the first one's #PF "
+             "comes before #GP",
     **dict.fromkeys(["fnsave", "frstor", "fnstenv", "fldenv"],
                     "an area that wraps at 64 KiB under 16-bit addressing: recent CPUs check and access it in pieces"),
     "maskmovdqu": "an operand that wraps: recent CPUs check the half that the mask selects only (SDM vol. 2, MASKMOVDQU: "
