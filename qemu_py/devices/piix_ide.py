@@ -228,6 +228,13 @@ class PIIX3IDE(PCIDevice):
                 else:
                     space.del_subregion(region)
 
+    def wake(self):
+        """Where the channels are decoded stays: SeaBIOS does not say so again, nor does Linux."""
+        timing = self.s.config[IDETIM:IDETIM + 4]
+        self.reset()
+        self.s.config[IDETIM:IDETIM + 4] = timing
+        self.config_written(IDETIM, 4)
+
     def reset(self):
         super().reset()
         for channel in self.channels:

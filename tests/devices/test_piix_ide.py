@@ -66,6 +66,15 @@ def test_after_a_reset_nothing_is_decoded(host):
 
 
 # ---------------------------------------------------------------- reads
+def test_the_channels_are_decoded_still_after_a_suspend_to_ram(host):
+    """Register IDETIM, whose bit 15 says so; the header's registers are the system's to restore."""
+    host.function.write_config(0x40, 0xA307C2F0, 4)
+    host.function.wake()
+    assert host.function.read_config(0x40, 4) == 0xA307C2F0 and host.function.read_config(0x04, 2) == 0
+    host.function.write_config(0x04, 5, 2)
+    assert host.inb(0x1F7) != 0xFF
+
+
 def test_a_read_ends_with_interrupt_and_without_active(disk):
     assert read(disk, [(0x10000, 8 * KIB)], 16, 3) == BM_INTERRUPT
     assert disk.peek(0x10000, 8 * KIB) == content(disk, 3, 16)
