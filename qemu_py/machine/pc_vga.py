@@ -20,8 +20,13 @@ FONT_16 = 0x80                          # where our VGA BIOS has it
 def pc_vga_init(machine):
     """The adapter that -vga asks for."""
     machine.vga = None
-    if machine.config.vga != "none":
-        plug(machine, "VGA" if machine.pci is not None else "isa-vga", {})
+    if machine.config.vga == "none":
+        return
+    if machine.pci is not None:         # named here, the registry need not read every device for them
+        from qemu_py.devices.vga_pci import VGAPCI as card
+    else:
+        from qemu_py.devices.isa_vga import ISAVGA as card
+    plug(machine, card.NAME, {})
 
 
 def find_vga(machine):

@@ -1,4 +1,7 @@
 """SYSTEMS row 33: module_call_init, QEMUMachine, qemu_register_machine."""
+import subprocess
+import sys
+
 import pytest
 
 from qemu_py.machine import registry
@@ -52,3 +55,11 @@ def test_a_name_is_registered_once(machines):
     registry.machines()
     with pytest.raises(AssertionError):
         registry.qemu_register_machine(QEMUMachine("toy", "Another", init=None))
+
+
+@pytest.mark.parametrize("name", ("pc", "isapc"))
+def test_a_machine_without_a_display_is_made_without_numpy(name):
+    """Its import takes longer than all the rest of a start."""
+    code = (f"import sys; from qemu_py.cli import make_machine; make_machine('-M {name} -display none -device isa-debug-exit'.split())\n"
+            "print([m for m in ('numpy', 'qemu_py.devices.vga_text') if m in sys.modules])")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
