@@ -518,18 +518,6 @@ bits 16
         mov al, 20h
         out 0A0h, al
         out 20h, al
-; The system's vector is a physical address below 1 MiB, where it is entered as by an interrupt with the processor in
-; real mode (ACPI 1.0b, 5.2.6).
-.s3:    call dword resume
-        call dword waking_vector
-        test eax, eax
-        jz .post
-        mov dx, ax
-        and dx, 15
-        shr eax, 4
-        push ax
-        push dx
-        retf
 .jump:  jmp far [67h]
 .no_eoi:
         cmp bl, 0Ah
@@ -543,6 +531,19 @@ bits 16
         popa
 .iret:  iret
 .retf:  retf
+
+; The system's vector is a physical address below 1 MiB, where it is entered as by an interrupt with the processor in
+; real mode (ACPI 1.0b, 5.2.6).
+.s3:    call dword resume
+        call dword waking_vector
+        test eax, eax
+        jz .post
+        mov dx, ax
+        and dx, 15
+        shr eax, 4
+        push ax
+        push dx
+        retf
 
 align 8
 rom_gdt: dq 0, 00CF93000000FFFFh, 000093000000FFFFh, 00CF9B000000FFFFh
