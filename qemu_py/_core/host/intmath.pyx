@@ -34,6 +34,20 @@ cdef void keep_source(Gen *g, int size, int d) noexcept nogil:
         st(&g.a, 8, R9, R14, off(&E.cc_src))
 
 
+cdef void count_of_cl(Gen *g) noexcept nogil:
+    """R9; ZF: it is 0, and the flags stay what they are."""
+    mov_rr(&g.a, 4, R9, RCX)
+    alu_ri(&g.a, 4, X_AND, R9, 31)
+
+
+cdef uint8_t *skip_no_count(Gen *g) noexcept nogil:
+    """A count of 0 leaves the flags alone, so which flags there are is known at run time only: they go to env on
+    either way. R9: the count; the jump is to be aimed behind the op."""
+    flush_flags(g)
+    count_of_cl(g)
+    return jcc(&g.a, CC_E)
+
+
 cdef int t_shift(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef int size = t.size
     cdef int d = use(g, op.a)
@@ -63,16 +77,13 @@ cdef int t_shift_m(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
 
 
 cdef int t_shift_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
-    """A count of 0 leaves the flags alone, so that which flags there are is known at run time only."""
     cdef Asm *a = &g.a
     cdef uint8_t *skip
     cdef int size = t.size
     cdef int d = use(g, op.a)
     if d == NO_REG or size == 1 and high(op.a):
         return 1
-    flush_flags(g)
-    count_of_cl(g)
-    skip = jcc(a, CC_E)
+    skip = skip_no_count(g)
     rm(a, 4, 0xC7, 0, R14, off(&E.cc_op))
     b4(a, shift_kind(t.arg) + log2_of(size))
     mov_rr(a, 4, R10, R9)
@@ -90,12 +101,6 @@ cdef int t_shift_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     return 0
 
 
-cdef void count_of_cl(Gen *g) noexcept nogil:
-    """R9; ZF: it is 0, and the flags stay what they are."""
-    mov_rr(&g.a, 4, R9, RCX)
-    alu_ri(&g.a, 4, X_AND, R9, 31)
-
-
 cdef int t_shift_m_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef Asm *a = &g.a
     cdef uint8_t *skip
@@ -103,8 +108,7 @@ cdef int t_shift_m_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     flush_flags(g)
     if access(g, op, t, size, True):
         return 1
-    count_of_cl(g)
-    skip = jcc(a, CC_E)
+    skip = skip_no_count(g)
     rm(a, 4, 0xC7, 0, R14, off(&E.cc_op))
     b4(a, shift_kind(t.arg) + log2_of(size))
     load_zx(g, size, R9)
@@ -157,9 +161,7 @@ cdef int t_rotate_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef int d = use(g, op.a)
     if d == NO_REG or size == 1 and high(op.a):
         return 1
-    flush_flags(g)
-    count_of_cl(g)
-    skip = jcc(a, CC_E)
+    skip = skip_no_count(g)
     mov_rr(a, 4, R10, d)
     rr(a, size, 0xD1 if size != 1 else 0xD0, t.arg, R10)
     rm(a, 1, 0x0F90, 0, R14, off(&E.over_o))            # seto
@@ -218,9 +220,7 @@ cdef int t_double_shift_cl(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef int y = use(g, op.b)
     if d == NO_REG or y == NO_REG:
         return 1
-    flush_flags(g)
-    count_of_cl(g)
-    skip = jcc(a, CC_E)
+    skip = skip_no_count(g)
     mov_rr(a, 4, R10, d)
     if t.arg == X_SHL:                  # R10 bit 31: O
         rr(a, 4, 0x03, R10, R10)

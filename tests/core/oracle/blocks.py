@@ -32,6 +32,14 @@ def _names_count(i):
     return any(n in (1, 5) for n in numbers) or i.form.mnemonic.startswith("pop") or "CL" in i.form.kinds
 
 
+def block_batch(count):
+    """An empty Batch of that many blocks, whole groups of them."""
+    b = Batch(max(GROUP, count // GROUP * GROUP))
+    b.family, b.forms = "block", ["block"]
+    b.how[:] = RUN_JUMP
+    return b
+
+
 class BlockGenerator:
     """As generate.Generator, for the family "block"."""
 
@@ -49,10 +57,8 @@ class BlockGenerator:
     def batch(self, seed, number, count, only=None):
         rng = np.random.default_rng([seed, number, 0xB10C])
         pick = random.Random(f"{seed}/{number}/block")
-        count = max(GROUP, count // GROUP * GROUP)
-        b = Batch(count)
-        b.family, b.forms = "block", ["block"]
-        b.how[:] = RUN_JUMP
+        b = block_batch(count)
+        count = len(b.records)
         pools = Pools(rng, "fpu")
         r = b.records
         r["gpr"][:, :8] = values.registers(rng, count)

@@ -4,8 +4,9 @@ import random
 import numpy as np
 
 from tests.core.oracle import values
-from tests.core.oracle.generate import GROUP, Batch, Pools
-from tests.core.oracle.host import RUN_JUMP, WINDOW
+from tests.core.oracle.blocks import block_batch
+from tests.core.oracle.generate import GROUP, Pools
+from tests.core.oracle.host import WINDOW
 from tests.core.oracle.instructions import EBX, EDI, ESI
 
 ROUND_TO_ZERO, MASKS = 0x0C00, 0x3F
@@ -22,11 +23,9 @@ class TruncationGenerator:
     def batch(self, seed, number, count, only=None):
         rng = np.random.default_rng([seed, number, 0xF1D0])
         pick = random.Random(f"{seed}/{number}/truncation")
-        count = max(GROUP, count // GROUP * GROUP)
-        b = Batch(count)
-        b.family, b.forms = "block", ["block"]
-        b.how[:] = RUN_JUMP
+        b = block_batch(count)
         r = b.records
+        count = len(r)
         r["gpr"][:, :8] = values.registers(rng, count)
         r["data"] = Pools(rng, "fpu").window(rng, count)
         r["rflags"] = 2
