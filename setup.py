@@ -18,10 +18,11 @@ JOBS = int(os.environ.get("QEMU_PY_JOBS") or len(os.sched_getaffinity(0)))
 ONLY = [n for n in os.environ.get("QEMU_PY_ONLY", "").split(",") if n]
 
 # The interpreter's ops reach each other by tail calls, which need the optimiser; the type-punned
-# register file needs -fno-strict-aliasing.
+# register file needs -fno-strict-aliasing. Two fields stored as one vector cannot be forwarded to the
+# loads that follow at once: segment caches, frames (-fno-tree-slp-vectorize).
 CFLAGS = ["-O2", "-g0", "-fno-strict-aliasing", "-fwrapv", "-fno-semantic-interposition",
           "-foptimize-sibling-calls", "-fno-inline-functions-called-once",
-          "-fno-stack-protector", "-fno-math-errno", "-w"]
+          "-fno-stack-protector", "-fno-math-errno", "-fno-tree-slp-vectorize", "-w"]
 if os.uname().machine == "x86_64":
     CFLAGS += ["-fcf-protection=none", "-mssse3"]
 if CHECKED:

@@ -3,7 +3,7 @@ import struct
 
 import pytest
 
-from tests.core.protected import CODE, CODE0, DATA0, GP, IF, STACK3, Stage, STACK1
+from tests.core.protected import AC, CODE, CODE0, DATA0, DATA3, GP, IF, STACK1, STACK3, Stage
 from tests.guest import asm
 
 UD = 6
@@ -185,3 +185,33 @@ def test_sysenter_leaves_the_tables_alone(stage):
     stage.run("sysenter", 3)
     assert stage.cpu.segment("cs")[:3] == (0x700, 0, 0xFFFFFFFF) and stage.cpu.segment("ss")[:3] == (0x708, 0, 0xFFFFFFFF)
     assert stage.cpu.cpl == 0
+
+
+def fast_calls(stage, kernel):
+    """SYSENTER goes to `kernel` at 12000h."""
+    stage.cpu.wrmsr(0x174, CODE0)
+    stage.cpu.wrmsr(0x175, STACK1)
+    stage.cpu.wrmsr(0x176, 0x12000)
+    stage.cpu.write(0x12000, asm(kernel, 0x12000))
+
+
+@pytest.mark.parametrize("limit", [0xFFFFFFFF, 0xFFF])
+def test_the_stack_segment_is_flat_in_either_ring_whatever_it_was(stage, limit):
+    fast_calls(stage, "push 1; sysexit")
+    stage.level(3)
+    cpu = stage.cpu
+    cpu.load_segment("ss", DATA3, 0, limit, 0xC0F300)
+    cpu.write(CODE, asm(f"mov ecx, {STACK3 - 64}; mov edx, {CODE + 12}; sysenter; push 2; ud2", CODE))
+    cpu.eip, cpu.eflags = CODE, 2
+    assert (stage.run(b"", start=False).reason, stage.vector()) == ("hlt", UD)
+    eip, cs, eflags, esp, ss = stage.stack(5)
+    assert (eip, cs, esp, ss) == (CODE + 14, CODE0 + 16 | 3, STACK3 - 68, CODE0 + 24 | 3)
+    assert (stage.get32(STACK1 - 4), stage.get32(STACK3 - 68)) == (1, 2)
+
+
+def test_alignment_is_checked_in_ring_3_alone(stage):
+    fast_calls(stage, "mov eax, [0x20001]; sysexit")
+    stage.cpu.cr0 |= 1 << 18            # AM
+    user = f"mov ecx, {STACK3 - 64}; mov edx, {CODE + 12}; sysenter; mov ebx, [0x20001]; ud2"
+    assert stage.fault(user, 3, eflags=2 | AC) == (17, 0, 12)
+    assert stage.fault(user, 3) == (UD, None, 18)

@@ -7,6 +7,8 @@ from qemu_py._core.cpu cimport (CPUX86State, SegmentCache, EXCP0D_GPF, EXCP0C_ST
 # CPL, SMM, or EFLAGS' TF, VM, AC. `cpl` is kept in hflags: cpu_set_cpl changes it.
 cdef void update_hflags(CPUX86State *env) noexcept nogil
 cdef void cpu_set_cpl(CPUX86State *env, int cpl) noexcept nogil
+# CPL has changed, and nothing else of all that.
+cdef void update_ring(CPUX86State *env, uint32_t cpl) noexcept nogil
 # Fill a cache and its range for the generic checks; calls update_hflags for CS, SS, DS, ES.
 cdef void cpu_x86_load_seg_cache(CPUX86State *env, int seg, uint32_t selector, uint64_t base, uint32_t limit, uint32_t flags) noexcept nogil
 # The same without update_hflags, for changes of several registers at once.

@@ -31,6 +31,17 @@ cdef inline uint32_t flat(SegmentCache *s) noexcept nogil:
     return (s.base | <uint64_t> s.lo | <uint64_t> (s.hi_write ^ SEGMENT_TOP) | <uint64_t> (s.hi_read ^ SEGMENT_TOP)) == 0
 
 
+cdef inline void use_ring(CPUX86State *env) noexcept nogil:
+    env.mmu_idx = MMU_USER_IDX if (env.hflags & HF_CPL_MASK) == 3 else MMU_KERNEL_IDX
+    env.tlb_cur = &env.tlb[env.mmu_idx][0]
+    use_epochs(env)
+
+
+cdef void update_ring(CPUX86State *env, uint32_t cpl) noexcept nogil:
+    env.hflags = (env.hflags & ~<uint32_t> HF_CPL_MASK) | cpl
+    use_ring(env)
+
+
 cdef void update_hflags(CPUX86State *env) noexcept nogil:
     # These three have no other home than hflags.
     cdef uint32_t h = env.hflags & (HF_CPL_MASK | HF_INHIBIT_IRQ | HF_SMM)
@@ -53,9 +64,7 @@ cdef void update_hflags(CPUX86State *env) noexcept nogil:
             else:
                 env.eflags &= ~<uint32_t> RF_MASK
     env.hflags = h
-    env.mmu_idx = MMU_USER_IDX if (h & HF_CPL_MASK) == 3 else MMU_KERNEL_IDX
-    env.tlb_cur = &env.tlb[env.mmu_idx][0]
-    use_epochs(env)
+    use_ring(env)
     env.cs_key = env.segs[R_CS].base | (<uint64_t> env.segs[R_CS].limit << 32)
 
 

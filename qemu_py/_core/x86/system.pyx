@@ -5,15 +5,16 @@ Source: SDM vol. 2 (operation sections of POPF, PUSHF, CLI, STI, CPUID, RDTSC, S
 """
 from libc.stdint cimport uint32_t, uint64_t
 from qemu_py._core.cpu cimport (
-    CPUX86State, R_EAX, R_EBX, R_ECX, R_EDX, R_ESP, R_CS, R_SS, CR0_PE, CR4_VME, CR4_PVI, CR4_TSD, CR4_DE,
+    CPUX86State, SegmentCache, R_EAX, R_EBX, R_ECX, R_EDX, R_ESP, R_CS, R_SS, CR0_PE, CR4_VME, CR4_PVI, CR4_TSD, CR4_DE,
     CR4_PCE, CC_MASK, TF_MASK, IF_MASK, DF_MASK, IOPL_MASK, IOPL_SHIFT, NT_MASK, RF_MASK, VM_MASK, AC_MASK,
-    VIF_MASK, VIP_MASK, ID_MASK, EXCP01_DB, EXCP06_ILLOP, EXCP0D_GPF, DESC_A, DESC_R, DESC_W, DESC_CS, DESC_S, DESC_P,
-    DESC_B, DESC_G, DESC_DPL_MASK, HF_CPL_MASK, HF_TF, HF_AC, HF_INHIBIT_IRQ, CPUF_CPUID, CPUF_APIC, CPUF_CLFSH)
+    VIF_MASK, VIP_MASK, ID_MASK, EXCP01_DB, EXCP06_ILLOP, EXCP0D_GPF, DESC_A, DESC_E, DESC_R, DESC_W, DESC_CS, DESC_S, DESC_P,
+    DESC_B, DESC_G, DESC_DPL_MASK, HF_TF, HF_AC, HF_RF, HF_VM, HF_INHIBIT_IRQ, CPUF_CPUID, CPUF_APIC, CPUF_CLFSH)
 from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
 from qemu_py._core.x86.control cimport cpu_x86_update_cr0, cpu_x86_update_cr3, cpu_x86_update_cr4
 from qemu_py._core.x86.debug cimport DR6_BD, DR7_GD, set_dr7, update_hw_breakpoints
 from qemu_py._core.x86.msr cimport cpu_get_tsc, cpu_rdmsr, cpu_wrmsr
-from qemu_py._core.x86.state cimport cpu_cpl, fill_seg_cache, raise_exception, raise_exception_err, update_hflags
+from qemu_py._core.x86.state cimport (
+    cpu_cpl, cpu_set_cpl, fill_seg_cache, raise_exception, raise_exception_err, update_hflags, update_ring)
 
 
 cdef inline int gp(CPUX86State *env) noexcept nogil:
@@ -178,14 +179,31 @@ cdef void helper_cpuid(CPUX86State *env) noexcept nogil:
 cdef enum:
     FLAT_DATA = DESC_G | DESC_B | DESC_P | DESC_S | DESC_W | DESC_A
     FLAT_CODE = DESC_G | DESC_B | DESC_P | DESC_S | DESC_CS | DESC_R | DESC_A
+    FLAT_MASK = FLAT_DATA | FLAT_CODE | DESC_E
+
+
+cdef inline bint is_flat(SegmentCache *s, uint32_t flags) noexcept nogil:
+    """As load_flat would fill it, but for the selector and the DPL."""
+    return s.base == 0 and s.limit == 0xFFFFFFFFU and s.flags & FLAT_MASK == flags
 
 
 cdef void load_flat(CPUX86State *env, uint32_t code, uint32_t stack, uint32_t cpl) noexcept nogil:
     cdef uint32_t dpl = DESC_DPL_MASK if cpl else 0
-    fill_seg_cache(&env.segs[R_CS], (code & 0xFFFC) | cpl, 0, 0xFFFFFFFFU, FLAT_CODE | dpl)
-    fill_seg_cache(&env.segs[R_SS], (stack & 0xFFFC) | cpl, 0, 0xFFFFFFFFU, FLAT_DATA | dpl)
-    env.hflags = (env.hflags & ~<uint32_t> HF_CPL_MASK) | cpl
-    update_hflags(env)
+    cdef SegmentCache *cs = &env.segs[R_CS]
+    cdef SegmentCache *ss = &env.segs[R_SS]
+    code = (code & 0xFFFC) | cpl
+    stack = (stack & 0xFFFC) | cpl
+    if (is_flat(cs, FLAT_CODE) and is_flat(ss, FLAT_DATA)
+            and not env.eflags & (VM_MASK | TF_MASK | AC_MASK | RF_MASK) and not env.hflags & (HF_VM | HF_TF | HF_AC | HF_RF)):
+        cs.selector = code              # from one flat ring to another: all else holds still
+        cs.flags = FLAT_CODE | dpl
+        ss.selector = stack
+        ss.flags = FLAT_DATA | dpl
+        update_ring(env, cpl)
+        return
+    fill_seg_cache(cs, code, 0, 0xFFFFFFFFU, FLAT_CODE | dpl)
+    fill_seg_cache(ss, stack, 0, 0xFFFFFFFFU, FLAT_DATA | dpl)
+    cpu_set_cpl(env, cpl)
 
 
 cdef int helper_sysenter(CPUX86State *env) noexcept nogil:
