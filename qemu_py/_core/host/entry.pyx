@@ -63,32 +63,6 @@ cdef enum:              # host_fill
 cdef enum:
     GROUP_PATIENCE = 16         # failures of a group
 
-cdef int host_fill(CPUX86State *env, uint32_t va, uint32_t size, uint32_t write) noexcept nogil:
-    """Make the TLB entry for an access, if it is to plain RAM and raises nothing. One that reads from two pages is done, to
-    env.bounce; one beside translated code may be done this once."""
-    cdef uint32_t room = 0x1000 - (va & 0xFFF)
-    cdef uint8_t *low
-    cdef uint8_t *high_
-    if room >= size:
-        if tlb_vaddr_to_host(env, va, ACCESS_WRITE if write else ACCESS_READ, env.mmu_idx) != NULL:
-            return FILL_PAGE
-        low = tlb_code_page_to_host(env, va, size, False) if write else NULL
-        env.bounce_addend = <uint64_t> <uintptr_t> low - va
-        return FILL_BOUNCED if low != NULL else FILL_NONE
-    if write or va + room == 0:
-        return FILL_NONE
-    low = tlb_vaddr_to_host(env, va, ACCESS_READ, env.mmu_idx)
-    if low == NULL:
-        return FILL_NONE
-    memcpy(env.bounce, low, room)
-    high_ = tlb_vaddr_to_host(env, va + room, ACCESS_READ, env.mmu_idx)
-    if high_ == NULL:
-        return FILL_NONE
-    memcpy(env.bounce + room, high_, size - room)
-    env.bounce_addend = <uint64_t> <uintptr_t> env.bounce - va
-    return FILL_BOUNCED
-
-
 cdef int page_addend(CPUX86State *env, uint32_t va, uint32_t write, uint64_t *addend, uint32_t *no_site) noexcept nogil:
     """Of RAM that may be accessed at once; a page that is to be written must be in the TLB, for a walk would set D."""
     cdef CPUTLBEntry *e = &env.tlb_cur[(va >> 12) & 1023]
@@ -100,6 +74,40 @@ cdef int page_addend(CPUX86State *env, uint32_t va, uint32_t write, uint64_t *ad
     addend[0] = e.addend
     no_site[0] |= env.iotlb[env.mmu_idx][(va >> 12) & 1023].no_site
     return 1
+
+
+cdef int host_fill(CPUX86State *env, uint32_t va, uint32_t size, uint32_t write) noexcept nogil:
+    """Make the TLB entry for an access, if it is to plain RAM and raises nothing. One to two pages that are neighbours in the
+    host, and one beside translated code, may be done this once; what is read from two others is read here, to env.bounce."""
+    cdef uint32_t room = 0x1000 - (va & 0xFFF)
+    cdef uint32_t no_site = 0
+    cdef uint64_t addend, next_addend
+    cdef uint8_t *low
+    cdef uint8_t *high_
+    if room >= size:
+        if tlb_vaddr_to_host(env, va, ACCESS_WRITE if write else ACCESS_READ, env.mmu_idx) != NULL:
+            return FILL_PAGE
+        low = tlb_code_page_to_host(env, va, size, False) if write else NULL
+        env.bounce_addend = <uint64_t> <uintptr_t> low - va
+        return FILL_BOUNCED if low != NULL else FILL_NONE
+    if va + room == 0:
+        return FILL_NONE
+    if (page_addend(env, va, write, &addend, &no_site) and page_addend(env, va + room, write, &next_addend, &no_site)
+            and addend == next_addend):
+        env.bounce_addend = addend
+        return FILL_BOUNCED
+    if write:
+        return FILL_NONE
+    low = tlb_vaddr_to_host(env, va, ACCESS_READ, env.mmu_idx)
+    if low == NULL:
+        return FILL_NONE
+    memcpy(env.bounce, low, room)
+    high_ = tlb_vaddr_to_host(env, va + room, ACCESS_READ, env.mmu_idx)
+    if high_ == NULL:
+        return FILL_NONE
+    memcpy(env.bounce + room, high_, size - room)
+    env.bounce_addend = <uint64_t> <uintptr_t> env.bounce - va
+    return FILL_BOUNCED
 
 
 ctypedef void (*replain_fn)(CPUX86State *env, TranslationBlock *tb) noexcept nogil
