@@ -15,7 +15,8 @@ from qemu_py._core.flags cimport cpu_get_eflags, cpu_put_eflags
 from qemu_py._core.host.buffer cimport host_jmp_cache_free, host_jmp_cache_new
 from qemu_py._core.host.codegen cimport host_attach, host_detach
 from qemu_py._core.ir.dump cimport trace_reset
-from qemu_py._core.softmmu cimport cpu_get_phys_page_debug, tlb_flush
+from qemu_py._core.pagewalk cimport cpu_get_phys_page_debug
+from qemu_py._core.softmmu cimport tlb_flush
 from qemu_py._core.epochs cimport start_epochs
 from qemu_py._core.tb cimport tb_context_free, tb_context_new, tb_flush, tb_flush_jmp_cache, tb_run_work, this_thread
 from qemu_py._core.x86.control cimport cpu_x86_set_cr

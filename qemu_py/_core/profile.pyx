@@ -17,7 +17,7 @@ from qemu_py._core.cpu cimport *
 from qemu_py._core.cpu_face cimport TBCache, VCPU
 from qemu_py._core.dispatch cimport IOTable
 from qemu_py._core.ir.table cimport NB_OPS, op_table
-from qemu_py._core.softmmu cimport cpu_get_phys_page_debug
+from qemu_py._core.pagewalk cimport cpu_get_phys_page_debug
 from qemu_py._core.tb cimport tb_flush
 
 cdef extern from "<pthread.h>" nogil:

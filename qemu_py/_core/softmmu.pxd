@@ -13,12 +13,7 @@ Never pass the address of a local to `out` in an interpreter op: it would end ta
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from qemu_py._core.cpu cimport (CPUX86State, CPUTLBEntry, CPU_TLB_SIZE, TranslationBlock, TARGET_PAGE_MASK,
                                 TARGET_PAGE_BITS, MMU_KERNEL_IDX)
-
-# access kinds of tlb_fill and friends; also bits of the #PF error code's W and I/D
-cdef enum:
-    ACCESS_READ = 0
-    ACCESS_WRITE = 1
-    ACCESS_CODE = 2
+from qemu_py._core.pagewalk cimport ACCESS_CODE, ACCESS_READ, ACCESS_WRITE
 
 # env.watchpoint_flags after a hit: the BP_* flags of all that were hit, and for the guest's own (BP_CPU)
 # a bit for each debug register from here on. Nonzero means a hit; cpu_exec clears it.
@@ -55,8 +50,6 @@ cdef void tlb_flush_page(CPUX86State *env, uint64_t va) noexcept nogil
 # code_fetch8); *fault set: page fault pending. *host: host address of the page, or NULL.
 cdef uint64_t get_page_addr_code(CPUX86State *env, uint64_t va, uint8_t **host, int *fault) noexcept nogil
 cdef int code_fetch8(CPUX86State *env, uint64_t va) noexcept nogil
-# Walk without faulting or setting A/D: physical address, or all ones when not mapped (monitor, gdb).
-cdef uint64_t cpu_get_phys_page_debug(CPUX86State *env, uint64_t va) noexcept nogil
 
 
 cdef inline CPUTLBEntry *tlb_entry(CPUX86State *env, uint64_t va) noexcept nogil:
