@@ -344,7 +344,7 @@ cdef struct TranslationBlock:
     uint32_t tc_kills           # makes all flags before anybody looks
     uint32_t tc_size            # of the part that usually runs
     uint32_t tc_cold_size
-    uint32_t host_plain         # compiled without groups (host/groups.pyx)
+    uint32_t host_plain         # bases, as bits, of which it is compiled without groups (host/groups.pyx)
     uint32_t tc_context         # HostBuffer.contexts; HOST_CONTEXTS: too many
 
 cdef enum:                      # TranslationBlock.cflags

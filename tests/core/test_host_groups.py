@@ -13,6 +13,10 @@ TURN = ("mov eax, [ebx + 4]; add eax, ecx; mov [ebx + 12], eax; add [ebx + 8], e
 FLOATS = ("fld dword ptr [ebx + 4]; fadd qword ptr [ebx + 8]; fstp qword ptr [ebx + 8]; fnstcw [ebx]; movups xmm0, [ebx + 16]; "
           "paddd xmm1, xmm0; movups [ebx + 32], xmm1; movss [ebx + 20], xmm1; movd xmm2, ebx; movd ebx, xmm2; fild dword ptr [ebx + 4]; fistp word ptr [ebx + 2]; "
           "fld1; fcompp; fnstsw ax; mov [ebx + 48], ax")
+# Three bases at once; one of them moves, another is written to within
+SEVERAL = ("mov eax, [ebx]; add eax, [esi + 8]; push eax; mov [esi + 4], eax; add [ebx + 4], ecx; lea ebx, [ebx + 8]; "
+           "mov dword ptr [ebx - 4], 7; pop dword ptr [esi]; mov edx, [ebx + 4]; mov edi, [esp - 4]; xor [esi + 12], edi; "
+           "sub ebx, 8; mov ebp, [esi + 4]; mov esi, [esp + 16]; mov eax, [esi]; add [esi + 8], eax")
 REGISTERS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags")
 
 
@@ -51,6 +55,31 @@ def test_across_pages_that_are_no_neighbours_in_memory(ebx):
         tables.map(0xB000, 0x18000)
         cpu.cr3, cpu.cr0 = DIRECTORY, cpu.cr0 | CR0_PG
     assert run(None, ebx, 0xB008, paged) == run(3, ebx, 0xB008, paged)
+
+
+@pytest.mark.parametrize("ebx", (0x9000, 0x8FF9))
+@pytest.mark.parametrize("esi", (0x9800, 0x8FF4, 0x9002))           # the last lies over what EBX points at
+@pytest.mark.parametrize("esp", (0xC000, 0xA004, 0x9010))
+def test_several_bases_at_once(ebx, esi, esp):
+    def structures(cpu):
+        cpu.esi = esi
+        cpu.write(esp + 16, esi.to_bytes(4, "little"))
+    assert run(None, ebx, esp, structures, SEVERAL) == run(3, ebx, esp, structures, SEVERAL)
+
+
+@pytest.mark.parametrize("first", (0x9000, 0xC000))
+def test_a_base_across_strange_pages_is_checked_access_by_access(first):
+    """After 16 failures; the others keep their groups."""
+    def structures(cpu):
+        cpu.esi = 0xA000
+        cpu.write(0xC010, (0xA000).to_bytes(4, "little"))
+        tables = Tables(cpu)
+        for page in range(0, 0x40000, 0x1000):
+            tables.map(page, page)
+        tables.map(first + 0x1000, 0x30000)
+        cpu.cr3, cpu.cr0 = DIRECTORY, cpu.cr0 | CR0_PG
+    ebx, esp = (0x9FFC, 0xC000) if first == 0x9000 else (0x9000, 0xCFFC)
+    assert run(None, ebx, esp, structures, SEVERAL) == run(3, ebx, esp, structures, SEVERAL)
 
 
 def test_where_there_is_no_memory():

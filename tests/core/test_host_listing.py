@@ -21,6 +21,7 @@ CASES = {
     "registers": "mov eax, ebx; add eax, 5; lea ecx, [eax + edx*4 + 8]; sub ecx, edx; hlt",
     "load_store": "mov eax, [esi + 4]; mov [edi], eax; hlt",
     "frame": "push ebx; mov ebx, [esp + 8]; mov [esp + 12], ebx; pop ebx; hlt",
+    "frame_and_structures": "push [esi]; mov eax, [esi + 8]; add [edi + 4], eax; mov [edi], ebx; pop ecx; hlt",
     "flags_at_an_exit": "cmp eax, ebx; jl 0x1100",
     "loop": "add eax, ecx; dec ecx; jnz 0x1000",
     "carry_beside": "cmp eax, ebx; rol ecx, 3; setz dl; hlt",

@@ -9,8 +9,8 @@ cdef enum:
 cdef int access(Gen *g, IROp *op, HostTemplate *t, int size, bint write) noexcept nogil
 # Flat segments; with `aligned` what is not aligned to its size goes to the interpreter.
 cdef int access_flat(Gen *g, IROp *op, int size, bint write, bint aligned) noexcept nogil
-# Is this operand, of a flat segment, in the open group, whose check has been made?
-cdef bint access_checked(Gen *g, IROp *op, int size, bint write) noexcept nogil
+# Is this operand, of a flat segment, in the open group that has R12?
+cdef bint access_in_r12(Gen *g, IROp *op, int size, bint write) noexcept nogil
 # The linear address of the offset in R8, to R8, if the segment allows the access; and the check of the page.
 cdef void segment(Gen *g, int seg, int size, bint write) noexcept nogil
 cdef void gen_check(Gen *g, int size, bint write) noexcept nogil

@@ -46,30 +46,42 @@ cdef int gen_ea(Gen *g, IROp *op) noexcept nogil:
     return 0
 
 
-cdef inline bint in_group(Gen *g, int size, bint write) noexcept nogil:
-    """The open group's check was for this operand too."""
-    cdef Group *p = &g.groups[g.group]
-    return (g.in_group and g.base == host_reg(p.base) and g.delta + g.disp >= p.lo and g.delta + g.disp + size <= p.hi
-            and (p.write or not write))
+cdef inline Group *group_of(Gen *g, int size, bint write) noexcept nogil:
+    """The open group whose check was for this operand too, or NULL."""
+    cdef Group *p
+    cdef int guest
+    cdef int32_t at
+    if g.in_groups == 0 or g.base == R8:
+        return NULL
+    guest = guest_reg(g.base)
+    p = g.open[guest]
+    at = g.delta[guest] + g.disp
+    return p if p != NULL and at >= p.lo and at + size <= p.hi and (p.write or not write) else NULL
 
 
-cdef bint access_checked(Gen *g, IROp *op, int size, bint write) noexcept nogil:
+cdef bint access_in_r12(Gen *g, IROp *op, int size, bint write) noexcept nogil:
+    cdef Group *p
     if op.b >= 64 or op.c != <uint16_t> off(&E.zero) or op.d & EA_A16:
         return False
     g.base = host_reg(op.b >> 3)
     g.disp = op.disp
-    return in_group(g, size, write)
+    p = group_of(g, size, write)
+    return p != NULL and p.in_r12
 
 
 cdef void gen_check(Gen *g, int size, bint write) noexcept nogil:
     """The site's page, or out of line."""
     cdef Asm *a = &g.a
     cdef uint8_t *site = g.h.data_ptr
+    cdef Group *p = group_of(g, size, write)
     cdef Cold *c
-    if in_group(g, size, write):
+    if p != NULL and p.in_r12:
         g.addend = R12
         return
     g.addend = R10
+    if p != NULL:
+        rip(a, 8, 0x8B, R10, p.site + 8, 0)
+        return
     g.h.data_ptr += 16
     (<uint64_t *> site)[0] = NO_SITE
     g.hv = 0

@@ -19,7 +19,7 @@ from qemu_py._core.host.entry cimport emit_stubs, op_return
 from qemu_py._core.host.flagstate cimport flush_flags, kill_flags, store_pend
 from qemu_py._core.host.fp cimport emit_cold_fp, fp_before, fp_left, fp_pointer, fp_template, gen_fp
 from qemu_py._core.host.gen cimport *
-from qemu_py._core.host.groups cimport begin_group, end_group, pass_group, plan_groups
+from qemu_py._core.host.groups cimport begin_groups, end_groups, pass_groups, plan_groups
 from qemu_py._core.host.intmath cimport *
 from qemu_py._core.host.jumps cimport *
 from qemu_py._core.host.moves cimport *
@@ -122,10 +122,11 @@ cdef void emit_cold(Gen *g) noexcept nogil:
             jmp_to(a, c.hot)
             continue
         if c.kind == COLD_GROUP:
+            mov_ri64(a, R9, <uint64_t> <uintptr_t> g.tb)
+            st(a, 8, R9, R14, off(&E.current_tb))
             rm(a, 8, 0x8D, R8, c.base, c.disp)
             rip(a, 8, 0x8D, R9, c.site, 0)
-            mov_ri64(a, R10, c.span)
-            mov_ri64(a, R12, <uint64_t> <uintptr_t> g.tb)
+            mov_ri64(a, R10, c.span | guest_reg(c.base) << 16)
             call_to(a, g.h.group[c.write])
             aim(jcc(a, CC_E), c.hot)
         elif c.kind == COLD_PROBE:
@@ -431,11 +432,11 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
         op = &tb.ir[g.k]
         props = g.info[op.opc].props
         fp_before(g, props)
-        begin_group(g)
+        begin_groups(g)
         if has_template(op.opc) and gen_template(g, op, &TEMPLATES[op.opc]) == 0:
-            pass_group(g, TEMPLATES)
+            pass_groups(g, TEMPLATES)
         else:
-            end_group(g)
+            end_groups(g)
             if props & OPP_END:
                 g.undecided = False
                 flush_flags(g)
@@ -523,11 +524,10 @@ cdef uintptr_t host_head(CPUX86State *env, IROp *op) noexcept nogil:
 
 
 cdef void host_replain(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
-    """Compile it once more, without groups; who has its old code's address finds a jump there."""
+    """Compile it once more, without some of its groups; who has its old code's address finds a jump there."""
     cdef HostBuffer *h = <HostBuffer *> env.tbx.host
     cdef uint8_t *old = tb.tc_body - h.delta
     cdef Asm a
-    tb.host_plain = 1
     if tb.invalid:
         return
     if not compile_tb(env, tb):

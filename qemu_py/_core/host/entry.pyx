@@ -112,8 +112,9 @@ cdef int host_fill(CPUX86State *env, uint32_t va, uint32_t size, uint32_t write)
 
 ctypedef void (*replain_fn)(CPUX86State *env, TranslationBlock *tb) noexcept nogil
 
-cdef int host_group(CPUX86State *env, uint32_t va, uint32_t span, uint32_t write, uint64_t *site, TranslationBlock *tb) noexcept nogil:
+cdef int host_group(CPUX86State *env, uint32_t va, uint32_t span, uint32_t write, uint64_t *site, int base) noexcept nogil:
     """Fill a group's site: page + epoch, addend, how far into it the group may start; and count failures."""
+    cdef TranslationBlock *tb = env.current_tb
     cdef uint32_t first = va & ~<uint32_t> 0xFFF
     cdef uint32_t last = (va + span - 1) & ~<uint32_t> 0xFFF
     cdef uint64_t low = 0, high_ = 0
@@ -123,10 +124,10 @@ cdef int host_group(CPUX86State *env, uint32_t va, uint32_t span, uint32_t write
         site[0] = NO_SITE if no_site else first + env.site_epoch
         site[1] = low
         site[2] = last - first + 0x1000 - span + 1
-        env.bounce_addend = low
         return 1
     site[3] += 1
-    if site[3] > GROUP_PATIENCE and not tb.host_plain:
+    if site[3] > GROUP_PATIENCE and not tb.host_plain >> base & 1:
+        tb.host_plain |= 1 << base
         (<replain_fn> (<HostBuffer *> env.tbx.host).replain)(env, tb)
     return 0
 
@@ -247,7 +248,7 @@ cdef uint8_t *emit_probe(Asm *a, HostBuffer *h, int size, bint write) noexcept n
 
 
 cdef uint8_t *emit_group(Asm *a, HostBuffer *h, bint write) noexcept nogil:
-    """R8: address, R9: the group's site, R10: bytes, R12: the TB. ZF: R12 is what to add to the group's addresses."""
+    """R8: address, R9: the group's site, R10: bytes, and the base's number << 16. ZF: the site is filled."""
     cdef uint8_t *start = a.p
     cdef uint8_t *wrap
     push(a, R11)
@@ -260,15 +261,16 @@ cdef uint8_t *emit_group(Asm *a, HostBuffer *h, bint write) noexcept nogil:
     pop(a, R10)
     env_to(a, RDI)
     mov_rr(a, 4, RSI, R8)
-    mov_rr(a, 4, RDX, R10)
+    rr(a, 4, 0x0FB7, RDX, R10)
     mov_ri64(a, RCX, write)
     mov_rr(a, 8, R8, R9)
-    mov_rr(a, 8, R9, R12)
+    mov_rr(a, 4, R9, R10)
+    rr(a, 4, 0xC1, 5, R9)
+    b1(a, 16)
     call_c(a, <void *> host_group)
     mov_rr(a, 4, R10, RAX)
     reload(a)
     fp_kept(a, h)
-    ld(a, 8, R12, R14, off(&E.bounce_addend))
     alu_ri(a, 4, X_CMP, R10, 1)
     aim(wrap, a.p)
     pop(a, R11)

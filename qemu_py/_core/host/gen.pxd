@@ -88,7 +88,7 @@ cdef struct FPGen:              # fp.pyx: what is known at this point of the TB
     uint64_t ip                 # what env.fp_ip must become
 
 cdef enum:
-    MAX_GROUPS = 16
+    MAX_GROUPS = 64
 
 cdef struct Group:              # groups.pyx: ops first .. last of the TB
     uint32_t first
@@ -97,7 +97,9 @@ cdef struct Group:              # groups.pyx: ops first .. last of the TB
     int32_t lo                  # of its value at `first`
     int32_t hi
     int write
-    int count
+    int count                   # of its accesses
+    bint in_r12                 # what to add to its addresses; else it is in the site
+    uint8_t *site
 
 cdef struct Gen:
     Asm a
@@ -116,17 +118,22 @@ cdef struct Gen:
     Cold cold[4200]
     int ngroups
     Group groups[MAX_GROUPS]
-    int group                   # the one that is open, or the next
-    bint in_group
+    int group                   # the next one
+    Group *open[8]              # by base
+    int32_t delta[8]            # how far the base has moved since
+    int in_groups               # how many are open
     bint undecided              # nothing has happened yet that makes, uses or shows flags
-    int32_t delta               # how far its base has moved
-    # of the last access: its operand is [addend + base + disp]; the addend is in R10, or R12 within a group
+    # of the last access: its operand is [addend + base + disp]; the addend is in R10, or in R12 for a group's
     int addend
     int base
     int32_t disp
 
 cdef inline int host_reg(int guest) noexcept nogil:
     return R15 if guest == 4 else guest
+
+cdef inline int guest_reg(int reg) noexcept nogil:
+    """Of a host register that is one."""
+    return 4 if reg == R15 else reg
 
 cdef inline int32_t t0_offset() noexcept nogil:
     return <int32_t> <uintptr_t> &(<CPUX86State *> NULL).t[0]
@@ -166,7 +173,7 @@ cdef inline void cold(Gen *g, uint8_t *jump, int kind) noexcept nogil:
     c.kind = kind
     c.k = g.k
     c.t0 = g.t0
-    c.in_group = g.in_group
+    c.in_group = g.in_groups != 0
     c.pend = g.pend
     c.cc = g.cc
     c.fp_ip = g.fp.ip

@@ -1,10 +1,11 @@
-"""Accesses of a TB that have their base register in common: one check for all of them.
+"""Accesses of a TB that have a base register in common: one check for all of them.
 
 A frame's slots, a structure's fields: [ESP + 4], [ESP + 12], pushes and pops. While the base does not change, or by
 constants only, their distances are known, so that one comparison says that all of them lie in the page that a site
-remembers; what is to be added to their addresses is in R12 until the group is over. Should a group's page be none that
-may be had so (a device, a page without the right to write, two pages that are no neighbours in the host), the interpreter
-does the rest of the TB; when that happens often, the TB is compiled again without groups.
+remembers. What is to be added to their addresses is in R12 until the group is over, for the register that is the base most often; the
+others' is read from the site at each access. Should a group's page be none that may be had so (a device, a page without
+the right to write, two pages that are no neighbours in the host), the interpreter does the rest of the TB; when that
+happens often, the TB is compiled again without groups of that base.
 """
 from libc.stdint cimport int32_t, uint16_t, uint32_t, uintptr_t
 from libc.string cimport memset
@@ -138,94 +139,72 @@ cdef void operand_of(Gen *g, IROp *op, HostTemplate *t, Operand *m) noexcept nog
         m.write = id not in (T_ld, T_ldzx, T_ldsx, T_alu_rm, T_imul_rm, T_cmov_rm)
 
 
-cdef int favourite(Gen *g, HostTemplate *templates) noexcept nogil:
-    """The register that is the base most often."""
-    cdef int count[8]
-    cdef Operand m
-    cdef uint32_t k
-    cdef int i, best = 0
-    memset(count, 0, sizeof(count))
-    for k in range(g.tb.nops):
-        operand_of(g, &g.tb.ir[k], &templates[g.tb.ir[k].opc], &m)
-        if m.size:
-            count[m.base] += 1
-    for i in range(1, 8):
-        if count[i] > count[best]:
-            best = i
-    return best if count[best] > 1 else -1
-
-
-cdef inline void close(Gen *g, Group *now, bint *is_open) noexcept nogil:
-    if is_open[0] and now.count > 1 and g.ngroups < MAX_GROUPS:
-        g.groups[g.ngroups] = now[0]
-        g.ngroups += 1
-    is_open[0] = False
-
-
 cdef void plan_groups(Gen *g, HostTemplate *templates) noexcept nogil:
-    cdef Group now
+    cdef Group *now[8]
+    cdef int32_t delta[8]
+    cdef int accesses[8]
+    cdef Group *p
     cdef Operand m
     cdef Effect e
     cdef HostTemplate *t
     cdef IROp *op
     cdef uint32_t k
-    cdef int32_t delta = 0, lo, hi
-    cdef int base
-    cdef bint is_open = False
-    g.ngroups = g.group = 0
-    g.in_group = 0
-    if g.tb.host_plain:
-        return
-    base = favourite(g, templates)
-    if base < 0:
-        return
+    cdef int32_t lo, hi
+    cdef int i, favourite = 0
+    memset(now, 0, sizeof(now))
+    memset(accesses, 0, sizeof(accesses))
+    memset(g.open, 0, sizeof(g.open))
+    g.ngroups = g.group = g.in_groups = 0
     for k in range(g.tb.nops):
         op = &g.tb.ir[k]
         t = &templates[op.opc]
         if t.id == 0 and fp_template(op.opc).form == 0 or t.id in (T_string, T_string_any):
-            close(g, &now, &is_open)
+            memset(now, 0, sizeof(now))
             continue
         operand_of(g, op, t, &m)
-        if m.size and m.base == base:
-            lo = delta + m.disp
-            hi = lo + m.size
-            if is_open and (max(hi, now.hi) - min(lo, now.lo) > MAX_SPAN):
-                close(g, &now, &is_open)
-            if not is_open:
-                is_open = True
-                lo -= delta
-                hi -= delta
-                delta = 0
-                now.first = k
-                now.base = base
-                now.lo = lo
-                now.hi = hi
-                now.write = now.count = 0
-            now.lo = min(lo, now.lo)
-            now.hi = max(hi, now.hi)
-            now.write |= m.write
-            now.count += 1
-            now.last = k
-        effect_of(op, t, base, &e)
-        if e.kind == WRITES:
-            close(g, &now, &is_open)
-        elif e.kind == MOVES:
-            delta += e.delta
-    close(g, &now, &is_open)
+        if m.size and not g.tb.host_plain >> m.base & 1:
+            accesses[m.base] += 1
+            p = now[m.base]
+            if p != NULL:
+                lo = min(delta[m.base] + m.disp, p.lo)
+                hi = max(delta[m.base] + m.disp + m.size, p.hi)
+                if hi - lo > MAX_SPAN:
+                    p = NULL
+            if p == NULL and g.ngroups < MAX_GROUPS:
+                p = &g.groups[g.ngroups]
+                g.ngroups += 1
+                delta[m.base] = 0
+                lo = m.disp
+                hi = lo + m.size
+                p.first = k
+                p.base = m.base
+                p.write = p.count = 0
+            now[m.base] = p
+            if p != NULL:
+                p.lo = lo
+                p.hi = hi
+                p.write |= m.write
+                p.count += 1
+                p.last = k
+        for i in range(8):
+            if now[i] != NULL:
+                effect_of(op, t, i, &e)
+                if e.kind == WRITES:
+                    now[i] = NULL
+                elif e.kind == MOVES:
+                    delta[i] += e.delta
+    for i in range(8):
+        if accesses[i] > accesses[favourite]:
+            favourite = i
+    for i in range(g.ngroups):
+        g.groups[i].in_r12 = g.groups[i].base == favourite
 
 
-cdef void begin_group(Gen *g) noexcept nogil:
+cdef void begin_group(Gen *g, Group *p) noexcept nogil:
     cdef Asm *a = &g.a
-    cdef Group *p = &g.groups[g.group]
-    cdef uint8_t *site
-    cdef int base
-    if g.in_group or g.group >= g.ngroups or g.k < p.first:
-        return
-    if g.k > p.first:                   # an op before it turned out to have no template
-        g.group += 1
-        return
-    base = host_reg(p.base)
-    site = g.h.data_ptr
+    cdef uint8_t *site = g.h.data_ptr
+    cdef int base = host_reg(p.base)
+    cdef Cold *c
     g.h.data_ptr += 32
     (<uint64_t *> site)[0] = NO_SITE
     (<uint64_t *> site)[2] = 0
@@ -235,30 +214,47 @@ cdef void begin_group(Gen *g) noexcept nogil:
     rip(a, 8, 0x2B, R9, site, 0)
     rip(a, 8, 0x3B, R9, site + 16, 0)
     cold(g, jcc(a, 3), COLD_GROUP)      # not below
-    rip(a, 8, 0x8B, R12, site + 8, 0)
-    g.cold[g.ncold - 1].hot = a.p
-    g.cold[g.ncold - 1].site = site
-    g.cold[g.ncold - 1].base = base
-    g.cold[g.ncold - 1].disp = p.lo
-    g.cold[g.ncold - 1].span = p.hi - p.lo
-    g.cold[g.ncold - 1].write = p.write
-    g.in_group = 1
-    g.delta = 0
+    c = &g.cold[g.ncold - 1]
+    c.hot = a.p
+    c.site = site
+    c.base = base
+    c.disp = p.lo
+    c.span = p.hi - p.lo
+    c.write = p.write
+    if p.in_r12:
+        rip(a, 8, 0x8B, R12, site + 8, 0)
+    p.site = site
+    g.open[p.base] = p
+    g.delta[p.base] = 0
+    g.in_groups += 1
 
 
-cdef void end_group(Gen *g) noexcept nogil:
-    if g.in_group:
-        g.in_group = 0
+cdef void begin_groups(Gen *g) noexcept nogil:
+    cdef Group *p
+    while g.group < g.ngroups and g.groups[g.group].first <= g.k:
+        p = &g.groups[g.group]
         g.group += 1
+        if p.count > 1 and p.first == g.k:      # else an op before it turned out to have no template
+            begin_group(g, p)
 
 
-cdef void pass_group(Gen *g, HostTemplate *templates) noexcept nogil:
+cdef void end_groups(Gen *g) noexcept nogil:
+    memset(g.open, 0, sizeof(g.open))
+    g.in_groups = 0
+
+
+cdef void pass_groups(Gen *g, HostTemplate *templates) noexcept nogil:
     cdef IROp *op = &g.tb.ir[g.k]
     cdef Effect e
-    if not g.in_group:
+    cdef int i
+    if g.in_groups == 0:
         return
-    effect_of(op, &templates[op.opc], g.groups[g.group].base, &e)
-    if e.kind == WRITES or g.k >= g.groups[g.group].last:
-        end_group(g)
-    elif e.kind == MOVES:
-        g.delta += e.delta
+    for i in range(8):
+        if g.open[i] == NULL:
+            continue
+        effect_of(op, &templates[op.opc], i, &e)
+        if e.kind == WRITES or g.k >= g.open[i].last:
+            g.open[i] = NULL
+            g.in_groups -= 1
+        elif e.kind == MOVES:
+            g.delta[i] += e.delta

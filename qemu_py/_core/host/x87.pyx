@@ -4,10 +4,11 @@ Tags, TOP, stack faults, condition codes are the host's own; FIP, FCS, FOP are n
 operand in memory. While the x87 is live env.fpuc is the host's control word too.
 """
 from qemu_py._core.cpu cimport CPUX86State, IROp
-from qemu_py._core.host.access cimport access_checked, access_flat, mem
+from qemu_py._core.host.access cimport access_flat, access_in_r12, mem
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.flagstate cimport save_host_flags, touch, want
 from qemu_py._core.host.gen cimport *
+from qemu_py._core.host.groups cimport r12_is_taken
 from qemu_py._core.ir.interp cimport EA_SEG_MASK, EA_SEG_SHIFT
 from qemu_py._core.ir.table cimport *
 from qemu_py._core.x86.fpu cimport FPUC_MASKS, FPUS_ES
@@ -115,14 +116,14 @@ cdef int gen_truncation(Gen *g, IROp *op, FPTemplate **t) noexcept nogil:
     is there but for rounding towards zero, and the second that word again, FISTTP needs neither. All operands are checked
     before anything happens; when one fails, the interpreter goes on at the first op."""
     cdef Asm *a = &g.a
-    cdef bint checked = access_checked(g, op + 2, 2, False)
+    cdef bint checked = access_in_r12(g, op + 2, 2, False)
     cdef uint8_t *other
     cdef uint8_t *odd = NULL
     cdef uint8_t *done
     cdef uint32_t k = g.k, t0, control
     cdef FPGen fp
     cdef int i
-    if g.in_group and not checked:      # R12 is the group's
+    if not checked and r12_is_taken(g):
         return gen_x87(g, op, t[0])
     if access_flat(g, op, 2, False, False):
         return 1
@@ -147,7 +148,7 @@ cdef int gen_truncation(Gen *g, IROp *op, FPTemplate **t) noexcept nogil:
     x87_operand(g, op + 1)
     x87_done(g, op + 1)
     if checked:
-        access_checked(g, op + 2, 2, False)
+        access_in_r12(g, op + 2, 2, False)
         rmx(a, 4, 0x0FB7, R9, R12, g.base, 0, g.disp)
     else:
         rm(a, 4, 0x0FB7, R9, R12, 0)
