@@ -340,6 +340,7 @@ cdef struct TranslationBlock:
     uint8_t *tc_exit[2]
     uint8_t *tc_via[2]          # NULL: no flags are pending there
     uint8_t *tc_on[2]
+    uint8_t *tc_again           # where it runs from when its predecessor is itself, or NULL: tc_body (host/turns.pyx)
     uint32_t warm               # runs until it is compiled
     uint32_t tc_kills           # makes all flags before anybody looks
     uint32_t tc_size            # of the part that usually runs
@@ -412,6 +413,7 @@ cdef struct TBContext:          # owner: tb.pyx; shared by all CPUs of a machine
     # The code generator (host/), NULL: none. host_link follows tb_add_jump
     void (*host_link)(TBContext *tbx, TranslationBlock *tb, int n) noexcept nogil
     void (*host_flush)(TBContext *tbx) noexcept nogil
+    void (*host_remember)(CPUX86State *env, TranslationBlock *tb) noexcept nogil
     void (*host_forget)(CPUX86State *env, TranslationBlock *tb) noexcept nogil
     op_fn host_head                     # op 0 of a TB that is not compiled yet
     uint32_t host_threshold             # runs until a TB is compiled

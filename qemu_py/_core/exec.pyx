@@ -189,6 +189,8 @@ cdef int cpu_exec_loop(CPUX86State *env) noexcept nogil:
                     tbx.host_link(tbx, last, next_tb & 3)
         if tb == NULL:
             continue                    # the fetch faulted
+        if next_tb == TB_EXIT and tb.tc_ptr != NULL:
+            tbx.host_remember(env, tb)  # an indirect jump, whose place in tb_jmp_cache another may contend for
         if env.log_mask:
             if made != tbx.tb_gen_count and env.log_mask & (CPU_LOG_TB_IN_ASM | CPU_LOG_TB_OP):
                 trace_translated(env, tb)

@@ -185,6 +185,7 @@ cdef TranslationBlock *tb_gen_code(CPUX86State *env, uint64_t pc, uint64_t cs_ba
     tb.flags = flags
     tb.cflags = cflags
     tb.ir = <IROp *> tbx.code_gen_ptr
+    tb.jmp_xpage[0] = tb.jmp_xpage[1] = 1       # no successor on its page, until set_successor
     tbx.translating = 1
     if gen_intermediate_code(env, tb, tb.ir):
         tbx.translating = 0
@@ -559,6 +560,7 @@ cdef void tb_flush(TBContext *tbx, AddressSpaceDispatch *d) noexcept nogil:
     env = tbx.first_cpu
     while env != NULL:
         memset(env.tb_jmp_cache, 0, TB_JMP_CACHE_SIZE * sizeof(TBJmpCacheEntry))
+        env.exit_request = 1            # one that runs goes round no more
         env = env.next_cpu
     tbx.tb_invalidated_flag = 1
     tbx.tb_flush_count += 1

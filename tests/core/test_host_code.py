@@ -3,9 +3,10 @@ import random
 
 import pytest
 
-from qemu_py import CPU
+from qemu_py import CPU, options
+from qemu_py._core.profile import cache_counters
 from qemu_py.util.errors import UserError
-from qemu_py import options
+from tests.guest import asm
 
 CODE, DATA, STACK, RAM = 0x1000, 0x8000, 0x7000, 1 << 16
 REGISTERS = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags")
@@ -115,3 +116,24 @@ def test_a_string_instruction_moves_on_by_its_size_when_flags_depend_on_the_old_
         assert cpu.counters()["host_count"] == (tier is not None)
         found.append((cpu.eip, cpu.esi, cpu.edi, cpu.eflags))
     assert found[0] == found[1]
+
+
+def jump_cache_index(pc):
+    """tb_jmp_cache_hash_func: two halves of 6 bits, the upper of the page's alone."""
+    mixed = pc ^ pc >> 6
+    return mixed >> 6 & 63 << 6 | mixed & 63
+
+
+def test_two_functions_that_contend_for_one_place_in_the_jump_cache():
+    """Their calls and returns must not go to the loop around them all each time."""
+    first = 0x2010
+    second = next(pc for pc in range(0x100000, 0x200000) if jump_cache_index(pc) == jump_cache_index(first))
+    cpu = CPU("qemu32", ram=2 << 20, tier=0)
+    cpu.write(CODE, asm(f"mov esi, {first}; mov edi, {second}; again: call esi; call edi; dec ecx; jnz again; hlt", CODE))
+    for function in first, second:
+        cpu.write(function, b"\x40\xC3")         # inc eax; ret
+    cpu.eip, cpu.esp, cpu.ecx = CODE, STACK, 1000
+    cpu.run(steps=3 + 8 * 20)                   # warm
+    before = cache_counters(cpu.cache)["exits"]["target not in the jump cache, or the mode changed"]
+    assert cpu.run(steps=20000).reason == "hlt" and cpu.eax == 2000
+    assert cache_counters(cpu.cache)["exits"]["target not in the jump cache, or the mode changed"] - before < 20

@@ -15,7 +15,7 @@ from qemu_py._core.host.alu cimport *
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport (HOST_CONTEXTS, HostBuffer, HostJmpEntry, host_buffer_free, host_buffer_new,
                                         host_jmp_cache_flush, host_jmp_entry)
-from qemu_py._core.host.entry cimport emit_stubs, op_return
+from qemu_py._core.host.entry cimport emit_stubs, host_remember, op_return
 from qemu_py._core.host.flagstate cimport flush_flags, kill_flags, store_pend
 from qemu_py._core.host.fp cimport emit_cold_fp, fp_before, fp_left, fp_pointer, fp_template, gen_fp
 from qemu_py._core.host.gen cimport *
@@ -23,6 +23,7 @@ from qemu_py._core.host.groups cimport begin_groups, end_groups, pass_groups, pl
 from qemu_py._core.host.intmath cimport *
 from qemu_py._core.host.jumps cimport *
 from qemu_py._core.host.moves cimport *
+from qemu_py._core.host.turns cimport begin_next_turn, plan_turns, turns_differ
 from qemu_py._core.ir.dump cimport trace_compiled
 from qemu_py._core.ir.table cimport *
 
@@ -39,6 +40,7 @@ fill_templates(TEMPLATES)
 
 cdef enum:
     OP_BYTES = 240              # of code, hot and cold, at most
+    OP_DATA_BYTES = 96
 
 cdef CPUX86State *E = NULL
 
@@ -106,6 +108,7 @@ cdef void emit_exit(Gen *g, Cold *c) noexcept nogil:
 cdef void emit_cold(Gen *g) noexcept nogil:
     cdef Asm *a = &g.a
     cdef Cold *c
+    cdef uint8_t *failed = NULL
     cdef uint32_t i
     for i in range(g.ncold):
         c = &g.cold[i]
@@ -133,8 +136,15 @@ cdef void emit_cold(Gen *g) noexcept nogil:
             if c.base != NO_REG:
                 rm(a, 8, 0x8D, R8, c.base, c.disp)
             rip(a, 8, 0x8D, R9, c.site, 0)
+            if c.in_group:
+                st(a, 8, R13, R14, off(&E.cold_epoch))
             call_to(a, g.h.probe[c.write][c.probe])
+            if c.in_group:
+                failed = jcc(a, CC_NE)
+                rm(a, 8, 0x3B, R13, R14, off(&E.cold_epoch))
             aim(jcc(a, CC_E), c.hot)
+            if c.in_group:
+                aim(failed, a.p)
         elif c.kind >= COLD_XMM:
             emit_cold_fp(g, c)
             if c.kind == COLD_XMM:
@@ -401,35 +411,12 @@ cdef uint32_t context_of(HostBuffer *h, TranslationBlock *tb) noexcept nogil:
     return h.nb_contexts - 1
 
 
-cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
-    """False: there is no room."""
-    cdef HostBuffer *h = <HostBuffer *> env.tbx.host
-    cdef Gen *g = <Gen *> h.gen
-    cdef Asm *a = &g.a
+cdef void gen_ops(Gen *g) noexcept nogil:
     cdef IROp *op
     cdef uint32_t props
-    cdef uint8_t *start
-    if h.code_ptr + tb.nops * OP_BYTES + 4096 > h.code_end or h.cold_ptr + tb.nops * OP_BYTES + 4096 > h.cold_end or h.data_ptr + tb.nops * 96 + 4096 > h.data_end:
-        return False
-    h.data_ptr = <uint8_t *> ((<uintptr_t> h.data_ptr + 63) & ~<uintptr_t> 63)
-    g.h = h
-    g.tbx = env.tbx
-    g.tb = tb
-    g.info = op_table()
-    g.hv = g.t0 = g.ended = g.ncold = 0
-    g.cc = CC_UNKNOWN
-    g.pend.on = 0
-    memset(&g.fp, 0, sizeof(FPGen))
-    plan_groups(g, TEMPLATES)
-    a.p = start = <uint8_t *> ((<uintptr_t> h.code_ptr + 15) & ~<uintptr_t> 15)
-    a.delta = h.delta
-    tb.tc_context = context_of(h, tb)
-    tb.tc_jmp[0] = tb.tc_jmp[1] = tb.tc_via[0] = tb.tc_via[1] = NULL
-    tb.tc_kills = 0
-    g.undecided = True
     g.k = 0
-    while g.k < tb.nops:
-        op = &tb.ir[g.k]
+    while g.k < g.tb.nops:
+        op = &g.tb.ir[g.k]
         props = g.info[op.opc].props
         fp_before(g, props)
         begin_groups(g)
@@ -444,6 +431,49 @@ cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
                 break
             gen_call_ops(g)
         g.k += 1
+
+
+cdef void gen_tb(Gen *g) noexcept nogil:
+    cdef TranslationBlock *tb = g.tb
+    g.hv = g.t0 = g.ended = g.ncold = 0
+    g.cc = CC_UNKNOWN
+    g.pend.on = g.pend.over = 0
+    memset(&g.fp, 0, sizeof(FPGen))
+    plan_groups(g, TEMPLATES)
+    tb.tc_jmp[0] = tb.tc_jmp[1] = tb.tc_via[0] = tb.tc_via[1] = tb.tc_again = NULL
+    tb.tc_kills = 0
+    g.undecided = True
+    gen_ops(g)
+    if begin_next_turn(g) == 0:
+        gen_ops(g)
+
+
+cdef bint compile_tb(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
+    """False: there is no room."""
+    cdef HostBuffer *h = <HostBuffer *> env.tbx.host
+    cdef Gen *g = <Gen *> h.gen
+    cdef Asm *a = &g.a
+    cdef uint8_t *start
+    cdef uint8_t *data
+    cdef uint32_t code_bytes = 2 * tb.nops * OP_BYTES + 4096            # for two turns
+    if (h.code_ptr + code_bytes > h.code_end or h.cold_ptr + code_bytes > h.cold_end
+            or h.data_ptr + 2 * tb.nops * OP_DATA_BYTES + 4096 > h.data_end):
+        return False
+    h.data_ptr = <uint8_t *> ((<uintptr_t> h.data_ptr + 63) & ~<uintptr_t> 63)
+    g.h = h
+    g.tbx = env.tbx
+    g.tb = tb
+    g.info = op_table()
+    plan_turns(g)
+    a.p = start = <uint8_t *> ((<uintptr_t> h.code_ptr + 15) & ~<uintptr_t> 15)
+    a.delta = h.delta
+    tb.tc_context = context_of(h, tb)
+    data = h.data_ptr
+    gen_tb(g)
+    if turns_differ(g):
+        a.p = start
+        h.data_ptr = data
+        gen_tb(g)
     h.code_ptr = a.p
     tb.tc_size = <uint32_t> (a.p - start)
     tb.tc_body = start + h.delta
@@ -465,7 +495,9 @@ cdef void host_link(TBContext *tbx, TranslationBlock *tb, int n) noexcept nogil:
     cdef TranslationBlock *to = tb.jmp_dest[n]
     if tb.tc_ptr == NULL or tb.tc_jmp[n] == NULL or to == NULL or to.tc_ptr == NULL:
         return
-    if to.tc_kills or tb.tc_via[n] == NULL:
+    if to == tb and tb.tc_again != NULL:
+        aim(tb.tc_jmp[n], tb.tc_again)
+    elif to.tc_kills or tb.tc_via[n] == NULL:
         aim(tb.tc_jmp[n], to.tc_body - h.delta)
     else:
         aim(tb.tc_on[n], to.tc_body - h.delta)
@@ -549,6 +581,7 @@ cdef int host_attach(TBContext *tbx, unsigned long long size, unsigned int thres
     tbx.host = h
     tbx.host_link = host_link
     tbx.host_flush = host_flush
+    tbx.host_remember = host_remember
     tbx.host_forget = host_forget
     tbx.host_threshold = threshold
     tbx.host_head = host_head

@@ -9,3 +9,5 @@ cdef enum:
 
 cdef void emit_stubs(HostBuffer *h) noexcept
 cdef uintptr_t op_return(CPUX86State *env, IROp *op) noexcept nogil
+# Indirect jumps to CS:EIP go to this TB's host code from now on.
+cdef void host_remember(CPUX86State *env, TranslationBlock *tb) noexcept nogil

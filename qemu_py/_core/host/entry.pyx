@@ -37,19 +37,24 @@ cdef uintptr_t host_goto(CPUX86State *env, TranslationBlock *tb, int n) noexcept
     return goto_tb(env, n)
 
 
+cdef void host_remember(CPUX86State *env, TranslationBlock *tb) noexcept nogil:
+    cdef HostJmpEntry *j
+    if tb.tc_context < HOST_CONTEXTS:
+        j = host_jmp_entry(env, tb)
+        j.key = <uint32_t> env.eip + env.site_epoch
+        j.target = tb.tc_body
+
+
 cdef uintptr_t host_lookup(CPUX86State *env) noexcept nogil:
     """lookup_tb_ptr, and remember where it went for the next time."""
     cdef uint64_t pc = <uint32_t> (env.segs[1].base + env.eip)
     cdef TBJmpCacheEntry *e = &env.tb_jmp_cache[tb_jmp_cache_hash_func(pc)]
     cdef TranslationBlock *to = e.tb
-    cdef HostJmpEntry *j
     if (to != NULL and to.pc == pc and to.flags == env.hflags and to.cs_base == env.cs_key
             and env.exit_request == 0 and (e.epoch == env.code_epoch or tb_still_mapped(env, to))):
         e.epoch = env.code_epoch
-        if to.tc_ptr != NULL and to.tc_context < HOST_CONTEXTS:
-            j = host_jmp_entry(env, to)
-            j.key = <uint32_t> env.eip + env.site_epoch
-            j.target = to.tc_body
+        if to.tc_ptr != NULL:
+            host_remember(env, to)
         env.current_tb = to
         return to.ir.fn(env, to.ir)
     return TB_EXIT

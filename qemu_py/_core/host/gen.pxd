@@ -99,7 +99,16 @@ cdef struct Group:              # groups.pyx: ops first .. last of the TB
     int write
     int count                   # of its accesses
     bint in_r12                 # what to add to its addresses; else it is in the site
+    bint keeps                  # for all turns of a loop
     uint8_t *site
+
+cdef struct Loop:               # turns.pyx: the TB is a successor of its own
+    int own                     # which one, or -1
+    bint ends_so                # the first turn's code ends with that
+    bint next_turn              # this is the code of the turns behind it
+    uint8_t *leaves             # the first turn's jump to the other successor; NULL: there is none
+    uint8_t *stops              # the next turns' way out when they shall not begin
+    Pend pend                   # at a turn's end
 
 cdef struct Gen:
     Asm a
@@ -122,6 +131,7 @@ cdef struct Gen:
     Group *open[8]              # by base
     int32_t delta[8]            # how far the base has moved since
     int in_groups               # how many are open
+    Loop loop
     bint undecided              # nothing has happened yet that makes, uses or shows flags
     # of the last access: its operand is [addend + base + disp]; the addend is in R10, or in R12 for a group's
     int addend

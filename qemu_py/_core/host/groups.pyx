@@ -24,6 +24,7 @@ cdef CPUX86State *E = NULL
 
 cdef enum:
     R_EAX = 0                   # numbers of guest registers
+    R_ECX = 1
     R_ESP = 4
     R_EBP = 5
     X_TEST = 8                  # HostTemplate.arg beside X_ADD .. X_CMP
@@ -80,6 +81,14 @@ cdef void effect_of(IROp *op, HostTemplate *t, int guest, Effect *e) noexcept no
         return
     if id in (T_string, T_string_any):
         e.kind = WRITES
+        return
+    if id in (T_call, T_call_r, T_ret):
+        if guest == R_ESP:
+            e.kind = WRITES
+        return
+    if id in (T_loop, T_loop32):
+        if guest == R_ECX:
+            e.kind = WRITES
         return
     if id in (T_mul, T_div, T_convert, T_cmpxchg_m):
         if guest == 0 or guest == 2:
@@ -151,6 +160,7 @@ cdef void plan_groups(Gen *g, HostTemplate *templates) noexcept nogil:
     cdef uint32_t k
     cdef int32_t lo, hi
     cdef int i, favourite = 0
+    cdef uint32_t changed = 0           # bases, as bits
     memset(now, 0, sizeof(now))
     memset(accesses, 0, sizeof(accesses))
     memset(g.open, 0, sizeof(g.open))
@@ -160,6 +170,8 @@ cdef void plan_groups(Gen *g, HostTemplate *templates) noexcept nogil:
         t = &templates[op.opc]
         if t.id == 0 and fp_template(op.opc).form == 0 or t.id in (T_string, T_string_any):
             memset(now, 0, sizeof(now))
+            if not g.info[op.opc].props & OPP_END:
+                changed = 0xFF
             continue
         operand_of(g, op, t, &m)
         if m.size and not g.tb.host_plain >> m.base & 1:
@@ -187,17 +199,22 @@ cdef void plan_groups(Gen *g, HostTemplate *templates) noexcept nogil:
                 p.count += 1
                 p.last = k
         for i in range(8):
-            if now[i] != NULL:
-                effect_of(op, t, i, &e)
-                if e.kind == WRITES:
-                    now[i] = NULL
-                elif e.kind == MOVES:
-                    delta[i] += e.delta
+            if now[i] == NULL and g.loop.own < 0:
+                continue
+            effect_of(op, t, i, &e)
+            if e.kind == KEEPS:
+                continue
+            changed |= 1 << i
+            delta[i] += e.delta
+            if e.kind == WRITES:
+                now[i] = NULL
     for i in range(8):
         if accesses[i] > accesses[favourite]:
             favourite = i
     for i in range(g.ngroups):
-        g.groups[i].in_r12 = g.groups[i].base == favourite
+        p = &g.groups[i]
+        p.in_r12 = p.base == favourite
+        p.keeps = g.loop.own >= 0 and not changed >> p.base & 1
 
 
 cdef void begin_group(Gen *g, Group *p) noexcept nogil:
@@ -224,9 +241,9 @@ cdef void begin_group(Gen *g, Group *p) noexcept nogil:
     if p.in_r12:
         rip(a, 8, 0x8B, R12, site + 8, 0)
     p.site = site
+    g.in_groups += g.open[p.base] == NULL
     g.open[p.base] = p
     g.delta[p.base] = 0
-    g.in_groups += 1
 
 
 cdef void begin_groups(Gen *g) noexcept nogil:
@@ -234,8 +251,8 @@ cdef void begin_groups(Gen *g) noexcept nogil:
     while g.group < g.ngroups and g.groups[g.group].first <= g.k:
         p = &g.groups[g.group]
         g.group += 1
-        if p.count > 1 and p.first == g.k:      # else an op before it turned out to have no template
-            begin_group(g, p)
+        if p.first == g.k and g.open[p.base] != p and (p.count > 1 or p.keeps):
+            begin_group(g, p)           # past its first op: one before that turned out to have no template
 
 
 cdef void end_groups(Gen *g) noexcept nogil:
@@ -253,7 +270,7 @@ cdef void pass_groups(Gen *g, HostTemplate *templates) noexcept nogil:
         if g.open[i] == NULL:
             continue
         effect_of(op, &templates[op.opc], i, &e)
-        if e.kind == WRITES or g.k >= g.open[i].last:
+        if e.kind == WRITES or g.k >= g.open[i].last and not g.open[i].keeps:
             g.open[i] = NULL
             g.in_groups -= 1
         elif e.kind == MOVES:

@@ -1,5 +1,13 @@
+from libc.stdint cimport uint8_t
 from qemu_py._core.cpu cimport IROp
 from qemu_py._core.host.gen cimport Gen, HostTemplate
+
+# To successor n, at once if it may be.
+cdef void gen_exit(Gen *g, int n) noexcept nogil
+# `jump` is the way to successor n; those of `out` give it up.
+cdef void leave_by(Gen *g, int n, uint8_t *jump, uint8_t *out) noexcept nogil
+# From `jump` to where label's jumps go: they are linked by their distances until it is known.
+cdef void leave_if(Gen *g, uint8_t *jump, uint8_t **label) noexcept nogil
 
 # Templates of a TB's last op; see alu.pxd.
 cdef int t_jmp(Gen *g) noexcept nogil

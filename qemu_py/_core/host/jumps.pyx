@@ -5,6 +5,7 @@ from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport HOST_CONTEXTS, HOST_JMP_CACHE_BYTES, HOST_JMP_FACTOR, HostJmpEntry
 from qemu_py._core.host.flagstate cimport flush_flags, store_base, touch, want_condition
 from qemu_py._core.host.gen cimport *
+from qemu_py._core.host.turns cimport end_turn
 from qemu_py._core.ir.table cimport OPP_DEF, OPP_PURE, OPP_USE, OPP_USE_CF
 
 cdef CPUX86State *E = NULL
@@ -18,7 +19,6 @@ cdef inline bint backward(Gen *g, int n) noexcept nogil:
 
 
 cdef void leave_if(Gen *g, uint8_t *jump, uint8_t **label) noexcept nogil:
-    """From `jump` to where label's jumps go: they are linked by their distances until it is known."""
     aim(jump, label[0] if label[0] != NULL else jump)
     label[0] = jump
 
@@ -50,7 +50,7 @@ cdef bint wants_flags(Gen *g, int n) noexcept nogil:
 
 
 cdef void gen_exit(Gen *g, int n) noexcept nogil:
-    """To successor n; T0 is dead, and there is no override. Pending flags are stored here if it seems to want them, else in the
+    """T0 is dead, and there is no override. Pending flags are stored here if the successor seems to want them, else in the
     cold part."""
     cdef Asm *a = &g.a
     cdef TranslationBlock *tb = g.tb
@@ -72,7 +72,6 @@ cdef void gen_exit(Gen *g, int n) noexcept nogil:
 
 
 cdef void leave_by(Gen *g, int n, uint8_t *jump, uint8_t *out) noexcept nogil:
-    """`jump` is the way to successor n; those of `out` give it up."""
     g.undecided = False
     g.tb.tc_jmp[n] = jump
     leave_if(g, jump, &out)
@@ -113,7 +112,8 @@ cdef void check_limit(Gen *g, int reg) noexcept nogil:
 cdef int t_jmp(Gen *g) noexcept nogil:
     if g.pend.over:
         flush_flags(g)
-    gen_exit(g, 0)
+    if end_turn(g, -1):
+        gen_exit(g, 0)
     g.ended = 1
     return 0
 
@@ -124,6 +124,9 @@ cdef int t_branch(Gen *g, int cc) noexcept nogil:
     if g.pend.over:
         flush_flags(g)
     want_condition(g, cc)
+    g.ended = 1
+    if end_turn(g, cc if g.loop.own == 1 else cc ^ 1) == 0:
+        return 0
     if backward(g, 1) or asks(g, 1) and not asks(g, 0):         # a loop is gone round more often than left
         by_jump, straight = 0, 1
     jump = jcc(&g.a, cc ^ (1 - by_jump))
@@ -134,7 +137,6 @@ cdef int t_branch(Gen *g, int cc) noexcept nogil:
         gen_exit(g, straight)
         aim(jump, g.a.p)
         gen_exit(g, by_jump)
-    g.ended = 1
     return 0
 
 
