@@ -6,7 +6,6 @@ MachineConfig; nothing is opened or built before the whole line has been read.
 """
 import shutil
 import textwrap
-from dataclasses import dataclass, field
 
 from qemu_py.backends.char_options import NamedChardevs
 from qemu_py.control.option_absent import ABSENT
@@ -16,6 +15,7 @@ from qemu_py.control.option_machine import (opt_accel, opt_boot, opt_cpu, opt_de
 from qemu_py.control.option_streams import (add_consoles, chardevs_of_devices, choose_display, monitor_texts, name_consoles, opt_chardev, opt_display,
                                             opt_monitor, opt_nographic, opt_parallel, opt_serial, serial_texts)
 from qemu_py.util.accel import TCG_TIER
+from qemu_py.util.dataclass import dataclass, field
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import did_you_mean
 from qemu_py.util.version import __version__

@@ -4,8 +4,9 @@ The format follows from the image's size: 160 KiB to 2.88 MiB and the usual form
 An image of another size is taken for the smallest of the PC's own formats that holds it; what lies
 beyond its end cannot be read.
 """
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from qemu_py.util.dataclass import dataclass
 
 SECTOR = 512
 RATE_500, RATE_300, RATE_250, RATE_1000 = range(4)      # data rates in kbit/s, as DSR and CCR code them

@@ -7,11 +7,11 @@ of an FWCfgDmaAccess structure in memory, whose lower half starts the transfer.
 Not modelled: writes at the data port (QEMU has ignored them since 2.4), the memory-mapped variant.
 """
 import struct
-from dataclasses import dataclass, field
 
 from qemu_py.system.device import Device, device
 from qemu_py.system.memory import DEVICE_BIG_ENDIAN, MemoryRegion, MemoryRegionOps
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 CTL_PORT, DMA_PORT = 0x510, 0x514
 

@@ -9,8 +9,8 @@ A kernel that asks for a video mode gets the text mode that is set.
 """
 import os
 import struct
-from dataclasses import dataclass, field
 
+from qemu_py.util.dataclass import dataclass, field
 from qemu_py.util.errors import UserError
 
 HEADER_MAGIC, BOOT_MAGIC = 0x1BADB002, 0x2BADB002

@@ -5,9 +5,9 @@ reaches; a register `foo` is served by the methods read_foo() and write_foo(valu
 the chip maps those registers somewhere, connects its IRQ lines and passes a clock.
 """
 import re
-from dataclasses import dataclass
 
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import no_such
 
@@ -18,6 +18,8 @@ def device(name, desc=""):
     """Class decorator: make the model known as `name` (for -device, info qtree, saved state)."""
     def register(cls):
         assert name not in DEVICES or DEVICES[name].__qualname__ == cls.__qualname__, name
+        assert not (getattr(cls.State, "FIELDS", {}) and hasattr(cls.State, "__dataclass_fields__")), \
+            f"{name}: its State has fields of a qemu_py.util.dataclass: make it one, too"
         cls.NAME = name
         cls.DESC = desc or cls.DESC
         DEVICES[name] = cls

@@ -16,7 +16,6 @@ what the CPU sees. 40 physical address bits are mapped.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from qemu_py._core.dispatch import PhysMap
 from qemu_py._core.physmem import cpu_physical_memory_map, cpu_physical_memory_rw, ram_written
@@ -35,19 +34,17 @@ __all__ = [
     "RAMList", "memory_region_transaction_begin", "memory_region_transaction_commit", "mtree_info"]
 
 
-@dataclass(frozen=True)
 class MemoryRegionSection:
     """A part of a region as it lies in an address space: what listeners are told about."""
-    mr: MemoryRegion
-    address_space: AddressSpace
-    offset_within_region: int
-    size: int
-    offset_within_address_space: int
-    readonly: bool
+    __slots__ = ("mr", "address_space", "offset_within_region", "size", "offset_within_address_space", "readonly")
 
-    @classmethod
-    def of(cls, fr: FlatRange, address_space: AddressSpace) -> MemoryRegionSection:
-        return cls(fr.mr, address_space, fr.offset_in_region, fr.size, fr.addr, fr.readonly)
+    def __init__(self, fr: FlatRange, address_space: AddressSpace):
+        self.mr = fr.mr
+        self.address_space = address_space
+        self.offset_within_region = fr.offset_in_region
+        self.size = fr.size
+        self.offset_within_address_space = fr.addr
+        self.readonly = fr.readonly
 
 
 class MemoryListener:
@@ -91,7 +88,7 @@ class AddressSpace:
         self.listeners.sort(key=lambda each: each.priority)
         listener.begin()
         for fr in self.current_map:
-            section = MemoryRegionSection.of(fr, self)
+            section = MemoryRegionSection(fr, self)
             listener.region_add(section)
             if fr.dirty_log_mask:
                 listener.log_start(section)
@@ -112,14 +109,14 @@ class AddressSpace:
         self._call("begin")
         for fr in removed:
             if fr.dirty_log_mask:
-                self._call("log_stop", MemoryRegionSection.of(fr, self), reverse=True)
-            self._call("region_del", MemoryRegionSection.of(fr, self), reverse=True)
+                self._call("log_stop", MemoryRegionSection(fr, self), reverse=True)
+            self._call("region_del", MemoryRegionSection(fr, self), reverse=True)
         for fr in added:
-            self._call("region_add", MemoryRegionSection.of(fr, self))
+            self._call("region_add", MemoryRegionSection(fr, self))
             if fr.dirty_log_mask:
-                self._call("log_start", MemoryRegionSection.of(fr, self))
+                self._call("log_start", MemoryRegionSection(fr, self))
         for a, b in kept:
-            section = MemoryRegionSection.of(b, self)
+            section = MemoryRegionSection(b, self)
             self._call("region_nop", section)
             if a.dirty_log_mask and not b.dirty_log_mask:
                 self._call("log_stop", section, reverse=True)
@@ -134,7 +131,7 @@ class AddressSpace:
             for e in fr.mr.ioeventfds:
                 if fr.offset_in_region <= e.addr < fr.offset_in_region + fr.size:
                     now[fr.addr + e.addr - fr.offset_in_region, e[1:], id(fr.mr)] = (
-                        MemoryRegionSection.of(fr, self), e)
+                        MemoryRegionSection(fr, self), e)
         before, self._ioeventfds = self._ioeventfds, now
         for key in before.keys() - now.keys():
             self._call("eventfd_del", *before[key], reverse=True)
@@ -144,7 +141,7 @@ class AddressSpace:
     def find(self, addr: int) -> MemoryRegionSection | None:
         """What an address resolves to; None: unassigned."""
         fr = self.current_map.lookup(addr)
-        return None if fr is None else MemoryRegionSection.of(fr, self)
+        return None if fr is None else MemoryRegionSection(fr, self)
 
     # ---- DMA; of the memory address space
     def read(self, addr: int, length: int) -> bytes:
@@ -248,7 +245,7 @@ class Memory:
         for fr in self.address_space_memory.current_map:
             if fr.mr is region:
                 self.address_space_memory._call(
-                    "log_sync", MemoryRegionSection.of(fr, self.address_space_memory))
+                    "log_sync", MemoryRegionSection(fr, self.address_space_memory))
 
     # ---- dirty logging of everything (migration)
     def global_dirty_log_start(self) -> None:
