@@ -5,6 +5,7 @@ import signal
 import sys
 
 from qemu_py import options
+from qemu_py.backends.char_mux import MuxChar
 from qemu_py.control.option_grammar import Quit
 from qemu_py.control.option_streams import serial_texts, terminal_is_free
 from qemu_py.util.errors import UserError
@@ -89,15 +90,16 @@ def make_machine(arguments):
 
 def add_controls(machine, parse):
     """The log, the monitors, and the guest's screen in our terminal."""
-    from qemu_py.control.guest_log import set_log
-    from qemu_py.control.monitor import add_monitors
     try:
         if parse.log_file is not None or parse.log_items:
+            from qemu_py.control.guest_log import set_log
             from qemu_py.util import log
             log.cpu_set_log_filename(parse.log_file)
             if parse.log_items:
                 set_log(machine, log.cpu_str_to_log_mask(parse.log_items))
-        add_monitors(machine, parse.monitor_chardevs)
+        if parse.monitor_chardevs or any(isinstance(chardev, MuxChar) for chardev in machine.chardevs):
+            from qemu_py.control.monitor import add_monitors
+            add_monitors(machine, parse.monitor_chardevs)
         if parse.display == "curses":
             from qemu_py.control.terminal_display import TerminalDisplay
             machine.add_chardev(TerminalDisplay(machine, greeting=parse.greeting, consoles=parse.consoles, graphics=parse.graphics))

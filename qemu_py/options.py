@@ -4,9 +4,6 @@ A row is the option's name, its argument as -help shows it, the help text, and t
 called with the state of the parse and the argument's text. What a machine is made of goes into a
 MachineConfig; nothing is opened or built before the whole line has been read.
 """
-import shutil
-import textwrap
-
 from qemu_py.backends.char_options import NamedChardevs
 from qemu_py.control.option_absent import ABSENT
 from qemu_py.control.option_grammar import Quit
@@ -171,6 +168,8 @@ BY_NAME = {option.name: option for option in OPTIONS}
 
 def help_text():
     """What -help prints, in lines that fit the terminal."""
+    import shutil
+    import textwrap
     width = max(60, min(100, shutil.get_terminal_size((100, 24)).columns - 1))
     lines = [f"qemu-py version {__version__}: a 32-bit PC in Python",
              "usage: qemu-py [options]",

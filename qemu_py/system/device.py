@@ -4,13 +4,12 @@ A chip model knows no bus, no interrupt number and no host time. Its REGISTERS n
 reaches; a register `foo` is served by the methods read_foo() and write_foo(value). Whoever wires
 the chip maps those registers somewhere, connects its IRQ lines and passes a clock.
 """
-import re
-
 from qemu_py.util import log
 from qemu_py.util.dataclass import dataclass
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import no_such
 
+DIGITS = {8: frozenset("01234567"), 10: frozenset("0123456789"), 16: frozenset("0123456789abcdefABCDEF")}
 DEVICES = {}                            # name -> class, filled by @device
 
 
@@ -37,12 +36,10 @@ class Property:
 
 def parse_uint(text, bits=32):
     """An unsigned number, with the prefixes 0x and 0 of C."""
-    for pattern, base in ((r"0[xX][0-9a-fA-F]+", 16), (r"0[0-7]*", 8), (r"[1-9][0-9]*", 10)):
-        if re.fullmatch(pattern, text):
-            value = int(text, base)
-            break
-    else:
+    digits, base = (text[2:], 16) if text[:2].lower() == "0x" else (text, 8 if text[:1] == "0" else 10)
+    if not digits or not DIGITS[base].issuperset(digits):
         raise ValueError("a number")
+    value = int(digits, base)
     if value >> bits:
         raise ValueError(f"a number of at most {bits} bits")
     return value

@@ -130,7 +130,7 @@ class AddressSpace:
         for fr in self.current_map:
             for e in fr.mr.ioeventfds:
                 if fr.offset_in_region <= e.addr < fr.offset_in_region + fr.size:
-                    now[fr.addr + e.addr - fr.offset_in_region, e[1:], id(fr.mr)] = (
+                    now[fr.addr + e.addr - fr.offset_in_region, e.size, e.match_data, e.data, e.fd, id(fr.mr)] = (
                         MemoryRegionSection(fr, self), e)
         before, self._ioeventfds = self._ioeventfds, now
         for key in before.keys() - now.keys():

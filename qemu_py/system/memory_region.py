@@ -13,12 +13,13 @@ region's start. When the region has an `opaque`, it comes first: `read(opaque, a
 """
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from types import MethodType
-from typing import NamedTuple
 
 from qemu_py.system.ramblock import RAMBlock
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass
 
 DEVICE_NATIVE_ENDIAN, DEVICE_BIG_ENDIAN, DEVICE_LITTLE_ENDIAN = 0, 1, 2
 
@@ -26,11 +27,8 @@ DEVICE_NATIVE_ENDIAN, DEVICE_BIG_ENDIAN, DEVICE_LITTLE_ENDIAN = 0, 1, 2
 DIRTY_MEMORY_VGA, DIRTY_MEMORY_CODE, DIRTY_MEMORY_MIGRATION = 0, 1, 3
 
 
-class AccessSizes(NamedTuple):
-    """Smallest and largest access in bytes, and whether an address may be misaligned."""
-    min_access_size: int = 1
-    max_access_size: int = 4
-    unaligned: bool = False
+# Smallest and largest access in bytes, and whether an address may be misaligned
+AccessSizes = namedtuple("AccessSizes", "min_access_size max_access_size unaligned", defaults=(False,))
 
 
 class MemoryRegionOps:
@@ -60,7 +58,8 @@ class MemoryRegionOps:
             assert sizes[0] in (1, 2, 4, 8) and sizes[1] in (1, 2, 4, 8) and sizes[0] <= sizes[1], sizes
 
 
-class MemoryRegionIoeventfd(NamedTuple):
+@dataclass(frozen=True)
+class MemoryRegionIoeventfd:
     addr: int                   # region-relative
     size: int                   # 0: any
     match_data: bool
@@ -68,7 +67,8 @@ class MemoryRegionIoeventfd(NamedTuple):
     fd: int
 
 
-class PassivePort(NamedTuple):
+@dataclass(frozen=True)
+class PassivePort:
     buffer: object
     index: int
 

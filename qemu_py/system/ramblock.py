@@ -9,7 +9,6 @@ from __future__ import annotations
 import mmap
 import os
 from bisect import insort
-from pathlib import Path
 
 from qemu_py.util.errors import UserError
 
@@ -60,7 +59,7 @@ def allocate(length: int, mem_path: str | os.PathLike | None):
     except (OSError, ValueError, OverflowError) as e:
         if mem_path is None:
             raise UserError(f"cannot allocate {length >> 20} MiB of guest RAM: use a smaller -m") from e
-        raise UserError(f"cannot back {length >> 20} MiB of guest RAM with {Path(mem_path)}: {e}") from e
+        raise UserError(f"cannot back {length >> 20} MiB of guest RAM with {os.fspath(mem_path)}: {e}") from e
 
 
 class RAMList:
