@@ -1,4 +1,5 @@
 """The command `qemu-py`, and `python -m qemu_py`."""
+import gc
 import signal
 import sys
 
@@ -7,6 +8,7 @@ def start():
     """A Ctrl-C while the program is still being loaded ends it without a word."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.disable()                        # cli.run() enables it: of what is made until then little is garbage
     from qemu_py.cli import main
     return main()
 

@@ -1,5 +1,6 @@
 """The command `qemu-py`: options to a machine, its errors to one line, its end to a status."""
 import functools
+import gc
 import os
 import signal
 import sys
@@ -51,8 +52,12 @@ def say(text):
 def run(arguments):
     if arguments[:1] == ["profile"]:
         from qemu_py.control import profile
+        gc.enable()
         return profile.run(arguments[1:], make_machine)
-    return make_machine(arguments).run()
+    machine = make_machine(arguments)
+    gc.freeze()                         # modules and machine stay: no collection looks at them
+    gc.enable()
+    return machine.run()
 
 
 def parse_demo(arguments):
