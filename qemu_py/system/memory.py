@@ -176,6 +176,21 @@ class AddressSpace:
             addr += count
             length -= count
 
+    def clear(self, addr: int, length: int) -> None:
+        """Store zeros, as write() would; much RAM costs little."""
+        while length > 0:
+            section = self.find(addr)
+            if section is None or not section.mr.is_ram or section.readonly or section.mr.rom_device:
+                count = min(length, 1 << 12)
+                self.write(addr, bytes(count))
+            else:
+                offset = section.offset_within_region + addr - section.offset_within_address_space
+                count = min(length, section.size - (addr - section.offset_within_address_space))
+                section.mr.ram_block.clear(offset, count)
+                self.memory.ram_written(section.mr.ram_addr + offset, count)
+            addr += count
+            length -= count
+
     def ld(self, addr: int, size: int) -> int:
         """A little-endian integer of 1, 2, 4 or 8 bytes, in one access."""
         return int.from_bytes(self.read(addr, size), "little")
