@@ -84,13 +84,12 @@ class APIC(Device):
         self.start = lambda vector: None
         self.timer = clock.timer(self.expired, "apic")
         super().__init__(clock)
-        self.readers, self.writers = self.by_number()
         self.bus = bus or APICBus()
         self.bus.apics.append(self)
         self.reset()
 
-    def by_number(self):
-        """What serves a read, and a write, of each register number; None: not defined so."""
+    def accessors(self):
+        """By register number, a sixteenth of the offset."""
         readers, writers = [None] * 256, [None] * 256
         for offset, name in self.REGISTERS.items():
             readers[offset >> 4] = getattr(self, f"read_{name}", None)

@@ -92,10 +92,7 @@ class Device:
             setattr(self, name.replace("-", "_"), properties.pop(name.replace("-", "_"), prop.default))
         assert not properties, f"{self.NAME} has no property {', '.join(properties)}"
         self.s = self.State()
-        span = max(self.REGISTERS, default=-1) + 1
-        names = [self.REGISTERS.get(offset) for offset in range(span)]
-        self.readers = tuple(getattr(self, f"read_{name}", None) for name in names)
-        self.writers = tuple(getattr(self, f"write_{name}", None) for name in names)
+        self.readers, self.writers = self.accessors()
 
     @classmethod
     def from_options(cls, clock, options, **wiring):
@@ -110,6 +107,12 @@ class Device:
             except ValueError as e:
                 raise UserError(f"-device {cls.NAME}: property '{name}' expects {e}, not '{text}'") from None
         return cls(clock, **properties, **wiring)
+
+    def accessors(self):
+        """What serves a read, and a write, of each register; None: not defined so."""
+        span = max(self.REGISTERS, default=-1) + 1
+        names = [self.REGISTERS.get(offset) for offset in range(span)]
+        return tuple(getattr(self, f"read_{name}", None) for name in names), tuple(getattr(self, f"write_{name}", None) for name in names)
 
     def reset(self):
         """Power-on or system reset."""

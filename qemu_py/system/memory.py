@@ -26,6 +26,7 @@ from qemu_py.system.memory_region import (
     MemoryRegionOps)
 from qemu_py.system.mtree import mtree_info
 from qemu_py.system.ramblock import RAMBlock, RAMList
+from qemu_py.util.dataclass import astuple
 
 __all__ = [
     "AccessSizes", "AddressSpace", "DEVICE_BIG_ENDIAN", "DEVICE_LITTLE_ENDIAN", "DEVICE_NATIVE_ENDIAN",
@@ -79,7 +80,7 @@ class AddressSpace:
         self.listeners: list[MemoryListener] = []
         self.topology_updates = 0
         self._ioeventfds: dict[tuple, tuple] = {}       # what the listeners were told of
-        root.memory = memory
+        root.address_space = self
 
     # ---- topology
     def add_listener(self, listener: MemoryListener) -> None:
@@ -130,7 +131,7 @@ class AddressSpace:
         for fr in self.current_map:
             for e in fr.mr.ioeventfds:
                 if fr.offset_in_region <= e.addr < fr.offset_in_region + fr.size:
-                    now[fr.addr + e.addr - fr.offset_in_region, e.size, e.match_data, e.data, e.fd, id(fr.mr)] = (
+                    now[fr.addr + e.addr - fr.offset_in_region, astuple(e)[1:], id(fr.mr)] = (
                         MemoryRegionSection(fr, self), e)
         before, self._ioeventfds = self._ioeventfds, now
         for key in before.keys() - now.keys():
@@ -209,7 +210,7 @@ class Memory:
         self.physmap = PhysMap(lock)
         self.ram_list = RAMList(self.physmap)
         self._depth = 0
-        self._pending = False
+        self._pending = set()           # the address spaces that are to be flattened again
         self.system_memory = MemoryRegion("system", 1 << 64)
         self.system_io = MemoryRegion("io", 65536)
         self.address_space_memory = AddressSpace(self, self.system_memory, "memory")
@@ -230,9 +231,10 @@ class Memory:
         assert self._depth > 0
         self._depth -= 1
         if self._depth == 0 and self._pending:
-            self._pending = False
+            pending, self._pending = self._pending, set()
             for address_space in self.address_spaces:
-                address_space.update_topology()
+                if address_space in pending:
+                    address_space.update_topology()
 
     @contextmanager
     def transaction(self):
@@ -242,9 +244,9 @@ class Memory:
         finally:
             self.transaction_commit()
 
-    def topology_pending(self) -> None:
+    def topology_pending(self, address_space: AddressSpace) -> None:
         """A region changed: update now, or at the end of the transaction."""
-        self._pending = True
+        self._pending.add(address_space)
         if self._depth == 0:
             self.transaction_begin()
             self.transaction_commit()

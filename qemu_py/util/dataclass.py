@@ -71,7 +71,8 @@ def init_frozen(self, *given, **named):
         object.__setattr__(self, name, value)
 
 
-def values(self):
+def astuple(self):
+    """The fields' values; objects in them stay what they are."""
     return tuple(getattr(self, name) for name in self.FIELDS)
 
 
@@ -80,11 +81,11 @@ def represent(self):
 
 
 def equal(self, other):
-    return values(self) == values(other) if type(self) is type(other) else NotImplemented
+    return astuple(self) == astuple(other) if type(self) is type(other) else NotImplemented
 
 
 def hash_values(self):
-    return hash(values(self))
+    return hash(astuple(self))
 
 
 def refuse(self, name, value=None):
