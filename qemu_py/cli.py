@@ -6,7 +6,6 @@ import os
 import sys
 
 from qemu_py import options
-from qemu_py.backends.char_mux import MuxChar
 from qemu_py.control.option_grammar import Quit
 from qemu_py.control.option_streams import serial_texts, terminal_is_free
 from qemu_py.util.errors import UserError
@@ -102,7 +101,7 @@ def add_controls(machine, parse):
             log.cpu_set_log_filename(parse.log_file)
             if parse.log_items:
                 set_log(machine, log.cpu_str_to_log_mask(parse.log_items))
-        if parse.monitor_chardevs or any(isinstance(chardev, MuxChar) for chardev in machine.chardevs):
+        if parse.monitor_chardevs or any(chardev.has_monitor for chardev in machine.chardevs):
             from qemu_py.control.monitor import add_monitors
             add_monitors(machine, parse.monitor_chardevs)
         if parse.display == "curses":

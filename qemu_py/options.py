@@ -5,7 +5,6 @@ called with the state of the parse and the argument's text. What a machine is ma
 MachineConfig; nothing is opened or built before the whole line has been read.
 """
 from qemu_py.backends.char_options import NamedChardevs
-from qemu_py.control.option_absent import ABSENT
 from qemu_py.control.option_grammar import Quit
 from qemu_py.control.option_machine import (opt_accel, opt_boot, opt_cpu, opt_device, opt_drive, opt_global, opt_icount, opt_m,
                                             opt_machine, opt_rtc, opt_simple_drive, opt_smp, opt_vga)
@@ -188,6 +187,7 @@ def help_text():
 
 
 def why_invalid(name):
+    from qemu_py.control.option_absent import ABSENT
     if name in ABSENT:
         return f"this option of QEMU is not there: {ABSENT[name]}"
     left, sep, value = name.partition("=")
