@@ -1,5 +1,6 @@
 """The command `qemu-py`, and `python -m qemu_py`."""
-import signal
+import _signal as signal                # the module signal makes enums of these: 3 ms of a start
+import gc
 import sys
 
 
@@ -7,6 +8,7 @@ def start():
     """A Ctrl-C while the program is still being loaded ends it without a word."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.disable()                        # cli.run() enables it: of what is made until then little is garbage
     from qemu_py.cli import main
     return main()
 

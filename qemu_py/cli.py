@@ -1,7 +1,8 @@
 """The command `qemu-py`: options to a machine, its errors to one line, its end to a status."""
+import _signal as signal                # see __main__.py
 import functools
+import gc
 import os
-import signal
 import sys
 
 from qemu_py import options
@@ -50,8 +51,12 @@ def say(text):
 def run(arguments):
     if arguments[:1] == ["profile"]:
         from qemu_py.control import profile
+        gc.enable()
         return profile.run(arguments[1:], make_machine)
-    return make_machine(arguments).run()
+    machine = make_machine(arguments)
+    gc.freeze()                         # modules and machine stay: no collection looks at them
+    gc.enable()
+    return machine.run()
 
 
 def parse_demo(arguments):
@@ -89,15 +94,16 @@ def make_machine(arguments):
 
 def add_controls(machine, parse):
     """The log, the monitors, and the guest's screen in our terminal."""
-    from qemu_py.control.guest_log import set_log
-    from qemu_py.control.monitor import add_monitors
     try:
         if parse.log_file is not None or parse.log_items:
+            from qemu_py.control.guest_log import set_log
             from qemu_py.util import log
             log.cpu_set_log_filename(parse.log_file)
             if parse.log_items:
                 set_log(machine, log.cpu_str_to_log_mask(parse.log_items))
-        add_monitors(machine, parse.monitor_chardevs)
+        if parse.monitor_chardevs or any(chardev.has_monitor for chardev in machine.chardevs):
+            from qemu_py.control.monitor import add_monitors
+            add_monitors(machine, parse.monitor_chardevs)
         if parse.display == "curses":
             from qemu_py.control.terminal_display import TerminalDisplay
             machine.add_chardev(TerminalDisplay(machine, greeting=parse.greeting, consoles=parse.consoles, graphics=parse.graphics))

@@ -4,18 +4,14 @@ A row is the option's name, its argument as -help shows it, the help text, and t
 called with the state of the parse and the argument's text. What a machine is made of goes into a
 MachineConfig; nothing is opened or built before the whole line has been read.
 """
-import shutil
-import textwrap
-from dataclasses import dataclass, field
-
 from qemu_py.backends.char_options import NamedChardevs
-from qemu_py.control.option_absent import ABSENT
 from qemu_py.control.option_grammar import Quit
 from qemu_py.control.option_machine import (opt_accel, opt_boot, opt_cpu, opt_device, opt_drive, opt_global, opt_icount, opt_m,
                                             opt_machine, opt_rtc, opt_simple_drive, opt_smp, opt_vga)
 from qemu_py.control.option_streams import (add_consoles, chardevs_of_devices, choose_display, monitor_texts, name_consoles, opt_chardev, opt_display,
                                             opt_monitor, opt_nographic, opt_parallel, opt_serial, serial_texts)
 from qemu_py.util.accel import TCG_TIER
+from qemu_py.util.dataclass import dataclass, field
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import did_you_mean
 from qemu_py.util.version import __version__
@@ -171,6 +167,8 @@ BY_NAME = {option.name: option for option in OPTIONS}
 
 def help_text():
     """What -help prints, in lines that fit the terminal."""
+    import shutil
+    import textwrap
     width = max(60, min(100, shutil.get_terminal_size((100, 24)).columns - 1))
     lines = [f"qemu-py version {__version__}: a 32-bit PC in Python",
              "usage: qemu-py [options]",
@@ -189,6 +187,7 @@ def help_text():
 
 
 def why_invalid(name):
+    from qemu_py.control.option_absent import ABSENT
     if name in ABSENT:
         return f"this option of QEMU is not there: {ABSENT[name]}"
     left, sep, value = name.partition("=")

@@ -226,6 +226,16 @@ cdef void free_slot(IOSlot *s) noexcept:
     free(s)
 
 
+cdef void *grow(void *table, uint64_t old, uint64_t count, size_t size) except NULL:
+    """A table of `old` entries with zeros behind them, up to `count`. Of the first, main memory's, the host makes no page before it is used."""
+    cdef void *p = realloc(table, count * size) if table != NULL else calloc(count, size)
+    if p == NULL:
+        raise MemoryError()
+    if table != NULL:
+        memset(<char *> p + old * size, 0, (count - old) * size)
+    return p
+
+
 cdef class PhysMap:
     """A physical address space and its ports, as the CPU sees them.
 
@@ -343,29 +353,13 @@ cdef class PhysMap:
     def set_ram_size(self, pages):
         """Make room for the RAMList's `pages` pages; never shrinks. No CPU may be running."""
         cdef uint64_t count = pages, old = self.d.ram_pages
-        cdef void *p
         if count <= old:
             return
-        p = realloc(self.d.phys_dirty, count)
-        if p == NULL:
-            raise MemoryError()
-        self.d.phys_dirty = <uint8_t *> p
-        p = realloc(self.d.pages, count * sizeof(PageDesc))
-        if p == NULL:
-            raise MemoryError()
-        self.d.pages = <PageDesc *> p
-        p = realloc(self.d.ram_host, count * sizeof(uint8_t *))
-        if p == NULL:
-            raise MemoryError()
-        self.d.ram_host = <uint8_t **> p
-        p = realloc(self.d.tlb_hint, count * sizeof(uint32_t))
-        if p == NULL:
-            raise MemoryError()
-        self.d.tlb_hint = <uint32_t *> p
+        self.d.phys_dirty = <uint8_t *> grow(self.d.phys_dirty, old, count, 1)
+        self.d.pages = <PageDesc *> grow(self.d.pages, old, count, sizeof(PageDesc))
+        self.d.ram_host = <uint8_t **> grow(self.d.ram_host, old, count, sizeof(uint8_t *))
+        self.d.tlb_hint = <uint32_t *> grow(self.d.tlb_hint, old, count, sizeof(uint32_t))
         memset(self.d.phys_dirty + old, ALL_DIRTY_FLAGS, count - old)
-        memset(self.d.pages + old, 0, (count - old) * sizeof(PageDesc))
-        memset(self.d.ram_host + old, 0, (count - old) * sizeof(uint8_t *))
-        memset(self.d.tlb_hint + old, 0, (count - old) * sizeof(uint32_t))
         self.d.ram_pages = count
 
     def add_ram(self, uint64_t ram_addr, buffer):

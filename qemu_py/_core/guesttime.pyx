@@ -92,8 +92,8 @@ cdef enum:
 cdef int find_clock() except -1:
     global tsc_is_the_clock
     try:
-        with open("/sys/devices/system/clocksource/clocksource0/current_clocksource", encoding="ascii") as f:
-            tsc_is_the_clock = f.read().strip() == "tsc"
+        with open("/sys/devices/system/clocksource/clocksource0/current_clocksource", "rb") as f:
+            tsc_is_the_clock = f.read().strip() == b"tsc"
     except OSError:
         tsc_is_the_clock = 0
     return 0

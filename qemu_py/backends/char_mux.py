@@ -36,6 +36,7 @@ class MonitorPort(CharDevice):
 
 class MuxChar(CharDevice):
     """Stands between a front end and `inner`."""
+    has_monitor = True
 
     def __init__(self, inner):
         super().__init__(f"mon:{inner.label}")

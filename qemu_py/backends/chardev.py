@@ -13,8 +13,9 @@ from qemu_py.util.errors import UserError
 
 
 class CharDevice:
-    """Base of all; by itself it is `null`. `console`: the TextConsole that shows it, if one does."""
+    """Base of all; by itself it is `null`. `console`: the TextConsole that shows it, if one does; has_monitor: behind an escape key."""
     console = None
+    has_monitor = False
 
     def __init__(self, label="null"):
         self.label = label

@@ -4,7 +4,6 @@ The temporary file has the disk's layout, with holes; a bytearray says which clu
 write of a part of a cluster copies the rest of it first. The file vanishes with the process.
 """
 import os
-import tempfile
 import threading
 
 from qemu_py.backends.block_driver import BlockDriver
@@ -22,6 +21,7 @@ class Overlay(BlockDriver):
         self.file = base.file
         self.read_only = False
         self.size = base.size
+        import tempfile                 # here: few machines have an overlay
         directory = os.environ.get("TMPDIR") or "/var/tmp"
         try:
             self.temporary = tempfile.TemporaryFile(prefix="qemu-py-", dir=directory, buffering=0)

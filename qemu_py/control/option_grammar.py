@@ -1,8 +1,10 @@
 """The grammar of option values: sizes, NAME,KEY=VALUE lists, words out of a few; and their messages."""
-import re
-
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import did_you_mean, no_such
+
+
+UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
 class Quit(Exception):
@@ -15,16 +17,18 @@ def asks_for_help(text):
 
 def parse_size(text, option, unit=1 << 20):
     """Bytes of a size in QEMU's grammar: a number, maybe with a fraction, and B K M G T; MiB without."""
-    m = re.fullmatch(r"([0-9]+)(\.[0-9]+)?([bBkKmMgGtT]?)|(0[xX][0-9a-fA-F]+)", text)
-    if not m:
+    if text[:2].lower() == "0x" and text[2:] and HEX_DIGITS.issuperset(text[2:]):
+        return int(text, 16) * unit
+    suffix = text[-1:].lower()
+    number, factor = (text[:-1], UNITS[suffix]) if suffix in UNITS else (text, unit)
+    whole, point, fraction = number.partition(".")
+    if not is_decimal(whole) or point and not is_decimal(fraction):
         raise UserError(f"-{option} {text}: this is no size; write for example 128M or 1G")
-    factor = {"": unit, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}[(m[3] or "").lower()]
-    if m[4]:
-        return int(m[4], 16) * factor
-    size = int(m[1]) * factor
-    if m[2]:
-        size += int(float(m[2]) * factor)
-    return size
+    return int(whole) * factor + int(float(f"0.{fraction}") * factor)
+
+
+def is_decimal(text):
+    return text.isascii() and text.isdecimal()
 
 
 def split_properties(text):

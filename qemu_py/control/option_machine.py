@@ -2,9 +2,6 @@
 
 A handler is called with the Parse (qemu_py.options) and the argument's text, and fills in its settings.
 """
-import re
-from datetime import datetime
-
 from qemu_py.control.option_grammar import (Quit, asks_for_help, check_key, choose, on_off, one_of, parse_size, split_keys,
                                             split_properties)
 from qemu_py.util.accel import MAX_TIER, TCG_TIER
@@ -209,6 +206,7 @@ def opt_device(parse, text):
 
 
 def opt_global(parse, text):
+    import re
     from qemu_py import devices
     m = re.fullmatch(r"([^.=,]+)\.([^=]+)=(.*)", text) or re.fullmatch(r"driver=([^,]*),property=([^,]*),value=(.*)", text)
     if not m:
@@ -237,6 +235,7 @@ def opt_rtc(parse, text):
 
 
 def date_of(who, text):
+    from datetime import datetime
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S" if "T" in text else "%Y-%m-%d")
     except ValueError:

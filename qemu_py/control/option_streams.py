@@ -48,9 +48,9 @@ def opt_display(parse, text):
 
 def choose_display(parse, stdio_used):
     """none or curses: as asked, else the terminal, when we have one and nothing else uses it."""
-    from qemu_py.backends.terminal import Terminal
     if parse.display != "curses":
         return "curses" if not stdio_used and terminal_is_free(parse) else "none"
+    from qemu_py.backends.terminal import Terminal
     if stdio_used:
         raise UserError("-display curses: standard input and output are in use by another option")
     if not Terminal.is_ours():
@@ -62,9 +62,9 @@ def choose_display(parse, stdio_used):
 
 def terminal_is_free(parse):
     """Could the screen be shown in our terminal, if no character device is on it?"""
-    from qemu_py.backends.terminal import Terminal
     if parse.display == "none" or parse.nographic or parse.settings.get("vga") == "none":
         return False
+    from qemu_py.backends.terminal import Terminal
     return Terminal.is_ours() and not Terminal.is_dumb()
 
 

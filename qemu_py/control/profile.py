@@ -11,10 +11,10 @@
 """
 import os
 import sys
-from dataclasses import dataclass, field
 
 from qemu_py.control.option_grammar import Quit
 from qemu_py.control.profile_symbols import Symbols, elf_symbols, load_symbols
+from qemu_py.util.dataclass import dataclass, field
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import did_you_mean
 

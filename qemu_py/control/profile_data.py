@@ -3,7 +3,8 @@
 A block's cost is instructions when they were counted exactly, and nanoseconds of the CPU's time when it was sampled.
 """
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+
+from qemu_py.util.dataclass import dataclass, field
 
 HF_CPL, HF_CS32, HF_PE, HF_VM, HF_SMM = 3, 1 << 2, 1 << 8, 1 << 9, 1 << 19        # of hflags, as in _core/cpu.pxd
 

@@ -3,7 +3,8 @@
 A loop's cost is that of its own blocks, those of inner loops included, without the functions that it calls.
 """
 from collections import defaultdict
-from dataclasses import dataclass
+
+from qemu_py.util.dataclass import dataclass
 
 MAX_EDGES = 1000                        # backward jumps looked at, the hottest first
 

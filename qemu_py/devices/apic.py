@@ -10,12 +10,12 @@ Not modelled: x2APIC, TSC-deadline mode, arbitration on the APIC bus (a message 
 never refused), remote read, moving the page through IA32_APIC_BASE. A write to IA32_APIC_BASE that switches the APIC on or off is noticed with the next event, and
 resets nothing. The thermal and performance entries can be written; nothing triggers them.
 """
-from dataclasses import dataclass, field
 from functools import partial
 
 from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 # Registers, at 16 times these numbers (table 10-1)
 ID, VERSION, TPR, APR, PPR, EOI, RRD, LDR, DFR, SVR = 0x02, 0x03, 0x08, 0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F
@@ -84,13 +84,12 @@ class APIC(Device):
         self.start = lambda vector: None
         self.timer = clock.timer(self.expired, "apic")
         super().__init__(clock)
-        self.readers, self.writers = self.by_number()
         self.bus = bus or APICBus()
         self.bus.apics.append(self)
         self.reset()
 
-    def by_number(self):
-        """What serves a read, and a write, of each register number; None: not defined so."""
+    def accessors(self):
+        """By register number, a sixteenth of the offset."""
         readers, writers = [None] * 256, [None] * 256
         for offset, name in self.REGISTERS.items():
             readers[offset >> 4] = getattr(self, f"read_{name}", None)

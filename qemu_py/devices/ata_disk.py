@@ -6,11 +6,10 @@ guest RAM. A read-only image refuses writes with ABRT.
 Not modelled: security, host protected area, queued commands, APM and AAM, media card pass through, logs
 (their commands are aborted, their bits in IDENTIFY DEVICE are 0); SMART has no attributes and no self-test.
 """
-from dataclasses import dataclass
-
 from qemu_py.devices import identify
 from qemu_py.devices.ide import BSY, DRDY, DSC, IDNF, LBA, SECTOR, UNC, IDEDrive
 from qemu_py.system.device import Property, device
+from qemu_py.util.dataclass import dataclass
 from qemu_py.util.errors import UserError
 
 MAX_SECTORS = 1 << 48                   # of LBA48

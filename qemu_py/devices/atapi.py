@@ -7,7 +7,6 @@ pieces (PIO).
 Not modelled: audio play and sub-channels, DVD structures and keys, writing, overlap.
 """
 import struct
-from dataclasses import dataclass, field
 
 from qemu_py.devices import cdrom
 from qemu_py.devices.ata_disk import set_transfer_mode
@@ -16,6 +15,7 @@ from qemu_py.devices.ide import ABRT, BSY, DEV, DRDY, DRQ, DSC, IDEDrive
 from qemu_py.devices.identify import identify_packet_device
 from qemu_py.system.device import Property, device
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 COD, IO = 0x01, 0x02                    # interrupt reason: command or data, to the host
 FEATURE_DMA, FEATURE_OVERLAP = 0x01, 0x02

@@ -2,9 +2,8 @@
 
 Reading gives E9h, by which guests find out that it is there.
 """
-from dataclasses import dataclass
-
 from qemu_py.system.device import Device, chardev_name, device, uint16, uint32
+from qemu_py.util.dataclass import dataclass
 
 
 @device("isa-debugcon", "debug console on a port")

@@ -4,8 +4,7 @@ The format follows from the image's size: 160 KiB to 2.88 MiB and the usual form
 An image of another size is taken for the smallest of the PC's own formats that holds it; what lies
 beyond its end cannot be read.
 """
-from dataclasses import dataclass
-from typing import NamedTuple
+from qemu_py.util.dataclass import dataclass
 
 SECTOR = 512
 RATE_500, RATE_300, RATE_250, RATE_1000 = range(4)      # data rates in kbit/s, as DSR and CCR code them
@@ -13,7 +12,8 @@ NO_DRIVE, DRIVE_360K, DRIVE_1200K, DRIVE_720K, DRIVE_1440K, DRIVE_2880K = range(
 LAST_TRACK = 83
 
 
-class Format(NamedTuple):
+@dataclass(frozen=True)
+class Format:
     tracks: int
     heads: int
     sectors: int

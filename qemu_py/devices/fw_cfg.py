@@ -7,11 +7,11 @@ of an FWCfgDmaAccess structure in memory, whose lower half starts the transfer.
 Not modelled: writes at the data port (QEMU has ignored them since 2.4), the memory-mapped variant.
 """
 import struct
-from dataclasses import dataclass, field
 
 from qemu_py.system.device import Device, device
 from qemu_py.system.memory import DEVICE_BIG_ENDIAN, MemoryRegion, MemoryRegionOps
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 CTL_PORT, DMA_PORT = 0x510, 0x514
 
@@ -45,14 +45,13 @@ class FWCfg(Device):
     def __init__(self, clock=None, memory=None):
         super().__init__(clock)
         self.memory = memory
-        self.items = {}                 # key -> bytes
+        self.items = {}                 # key -> bytes, or what gives them when the guest reads
         self.files = {}                 # name -> key
         self.writable = set()
         self.written = {}               # key -> callback(data), after a write by DMA
-        self.selected = {}              # key -> callback(), before the guest reads it; may add it anew
         self.add(SIGNATURE, b"QEMU")
         self.add(ID, struct.pack("<I", ID_TRADITIONAL | (ID_DMA if memory is not None else 0)))
-        self.add(FILE_DIR, struct.pack(">I", 0))
+        self.add(FILE_DIR, self.directory)
         self.data = self.items[SIGNATURE]
         ops = MemoryRegionOps(self.read, self.write, impl=(1, 2), read_block=self.read_block)
         self.region = MemoryRegion.io("fwcfg", 2, ops)
@@ -66,8 +65,8 @@ class FWCfg(Device):
 
     # ---------------------------------------------------------------- what the board puts in
     def add(self, key, data):
-        """The bytes under a key (a later call replaces them)."""
-        self.items[key] = bytes(data)
+        """The bytes under a key (a later call replaces them), or a function that is called for them."""
+        self.items[key] = data if callable(data) else bytes(data)
 
     def add_int(self, key, value, size):
         self.add(key, value.to_bytes(size, "little"))
@@ -80,12 +79,11 @@ class FWCfg(Device):
         if writable:
             self.writable.add(key)
             self.written[key] = written
-        # Sorted by name, as firmware may search it so.
-        directory = [struct.pack(">I", len(self.files))]
-        for each in sorted(self.files):
-            key = self.files[each]
-            directory.append(struct.pack(">IHH56s", len(self.items[key]), key, 0, each.encode()))
-        self.add(FILE_DIR, b"".join(directory))
+
+    def directory(self):
+        """Of the files, sorted by name, as firmware may search it so."""
+        entries = [struct.pack(">IHH56s", len(self.contents(key)), key, 0, name.encode()) for name, key in sorted(self.files.items())]
+        return struct.pack(">I", len(entries)) + b"".join(entries)
 
     def file(self, name):
         """A file's present contents."""
@@ -93,14 +91,15 @@ class FWCfg(Device):
 
     def contents(self, key):
         written = self.s.writable.get(key)
-        return self.items.get(key, b"") if written is None else written
+        if written is not None:
+            return written
+        data = self.items.get(key, b"")
+        return bytes(data()) if callable(data) else data
 
     # ---------------------------------------------------------------- ports 510h, 511h
     def select(self, key):
         self.s.key = key
         self.s.offset = 0
-        if key in self.selected:
-            self.selected[key]()
         self.data = self.contents(key)
         if key not in self.items:
             log.log(log.LOG_GUEST_ERROR, f"fw_cfg: there is nothing under key {key:#x}")

@@ -7,10 +7,9 @@ IRQ 8, and legacy_route is high while timers 0 and 1 go there. With the property
 
 Not modelled: a timer whose interrupt is disabled sets no status bit.
 """
-from dataclasses import dataclass, field
-
 from qemu_py.system.device import Device, device, on_off
 from qemu_py.system.irq import IRQ
+from qemu_py.util.dataclass import dataclass, field
 
 TICK_NS = 10
 CAPABILITIES = TICK_NS * 10 ** 6 << 32 | 0x8086A201     # femtoseconds; revision 1, 3 timers, 64 bits, legacy

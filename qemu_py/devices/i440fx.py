@@ -7,12 +7,11 @@ and for writes apart; SMRAM (72h) does so for A0000h-BFFFFh; what is not RAM is 
 Not modelled: DRAM timing and row boundaries, caches, buffers, ECC (their registers only keep what is
 written), the fixed DRAM hole (FDHC), the reset by TRC (93h), bus arbitration.
 """
-from dataclasses import dataclass
-
 from qemu_py.devices.pci import COMMAND, STATUS_CLEARABLE, STATUS, ConfigMechanism1, PCIBus, PCIDevice
 from qemu_py.system.device import device
 from qemu_py.system.flatview import generate_memory_topology
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
+from qemu_py.util.dataclass import dataclass
 
 PMCCFG, DETURBO, DBC, AXC, DRT, DRAMC, DRAMT = 0x50, 0x52, 0x53, 0x54, 0x55, 0x57, 0x58
 PAM0, DRB0, FDHC, MTT, CLT, SMRAM, ERRCMD, ERRSTS, TRC = 0x59, 0x60, 0x68, 0x70, 0x71, 0x72, 0x90, 0x91, 0x93

@@ -9,11 +9,10 @@ Not modelled: the password (A4h says that none is installed), diagnostic dump, p
 port (C1h, C2h), parity and time-out errors of the cable. Output port bits other than reset and A20
 are read back only.
 """
-from dataclasses import dataclass, field
-
 from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 STATUS_OBF, STATUS_IBF, STATUS_SYSTEM, STATUS_COMMAND = 0x01, 0x02, 0x04, 0x08
 STATUS_UNLOCKED, STATUS_AUX_OBF = 0x10, 0x20

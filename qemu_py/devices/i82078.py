@@ -8,12 +8,13 @@ Not modelled: status registers A and B (they exist in PS/2 mode only), SCAN, SAV
 (answered as invalid), sectors of other than 512 bytes, deleted data marks (WRITE DELETED DATA writes
 ordinary ones), the drives' FM mode, tape drives, power-down.
 """
-from dataclasses import dataclass, field
+from functools import cache
 
 from qemu_py.devices.floppy_drive import SECTOR, DriveState, FloppyDrive
 from qemu_py.system.device import Device, Property, device
 from qemu_py.system.irq import IRQ
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 DOR_DRIVE, DOR_NO_RESET, DOR_DMA_GATE = 0x03, 0x04, 0x08
 MSR_RQM, MSR_DIO, MSR_NON_DMA, MSR_BUSY = 0x80, 0x40, 0x20, 0x10
@@ -43,14 +44,12 @@ COMMANDS = {
 }
 
 
+@cache
 def decode(opcode):
     for (mask, value), command in COMMANDS.items():
         if opcode & mask == value:
             return command
     return 1, "invalid"
-
-
-DECODED = [decode(opcode) for opcode in range(256)]
 
 
 @dataclass
@@ -281,7 +280,7 @@ class I82078(Device):
             s.phase = COMMAND
             s.fifo.clear()
         s.fifo.append(value)
-        length, name = DECODED[s.fifo[0]]
+        length, name = decode(s.fifo[0])
         if len(s.fifo) >= length or (name == "drive_specification" and len(s.fifo) > 1 and value & 0x80):
             command = bytes(s.fifo)
             s.fifo.clear()

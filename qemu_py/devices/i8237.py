@@ -7,10 +7,9 @@ cascade: while it is masked, or its controller disabled, channels 0 to 3 wait.
 Not modelled: the timing bits and the senses of DREQ and DACK in the command register, priorities
 (nothing is in progress long enough to lose), the page register of refresh.
 """
-from dataclasses import dataclass, field
-
 from qemu_py.system.device import Device, device
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 MODE_VERIFY, MODE_WRITE, MODE_READ = 0, 1, 2            # transfer types: to memory, from memory
 MODE_AUTOINIT, MODE_DECREMENT, MODE_CASCADE = 0x10, 0x20, 0xC0

@@ -6,10 +6,9 @@ next CLK pulse, as on the chip.
 
 Not modelled: the undefined counts between a trigger and the CLK pulse that follows it.
 """
-from dataclasses import dataclass, field
-
 from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
+from qemu_py.util.dataclass import dataclass, field
 
 PIT_FREQ = 1193182                      # Hz: 14.31818 MHz / 12
 NANOSECONDS = 1_000_000_000

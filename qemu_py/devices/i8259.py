@@ -5,11 +5,10 @@ the model; a board without it does not map it.
 
 Not modelled: MCS-80/85 mode (the vector is given as in 8086 mode), buffered mode (no pin shows it).
 """
-from dataclasses import dataclass
-
 from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass
 
 ICW1_IC4, ICW1_SNGL, ICW1_LTIM, ICW1 = 0x01, 0x02, 0x08, 0x10
 ICW4_AEOI, ICW4_MASTER, ICW4_SFNM = 0x02, 0x04, 0x10

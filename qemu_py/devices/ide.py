@@ -6,10 +6,9 @@ when the host has moved it, block_done() makes the next block, or calls the meth
 
 Not modelled: overlapped and queued commands, the time that anything takes.
 """
-from dataclasses import dataclass, field
-
 from qemu_py.system.device import Device, Property
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 BSY, DRDY, DSC, DRQ, ERR = 0x80, 0x40, 0x10, 0x08, 0x01 # status
 UNC, IDNF, ABRT = 0x40, 0x10, 0x04                                      # error

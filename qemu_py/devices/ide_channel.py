@@ -5,12 +5,11 @@ Control block: alternate status/device control. Writes reach both drives, reads 
 
 An absent device 1 reads as 0; a channel without drives as a bus whose bit 7 is pulled down.
 """
-from dataclasses import dataclass
-
 from qemu_py.devices.ide import BSY, DEV
 from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
+from qemu_py.util.dataclass import dataclass
 
 HOB, SRST, NIEN = 0x80, 0x04, 0x02      # device control
 EXECUTE_DIAGNOSTIC, DEVICE_RESET = 0x90, 0x08

@@ -6,12 +6,11 @@ its entry is written, and at an EOI.
 
 Not modelled: the serial bus between APICs, its arbitration ID (which follows the ID).
 """
-from dataclasses import dataclass, field
-
 from qemu_py.devices.apic import SMI, NMI, INIT, EXTINT
 from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 INPUTS = 24
 REGSEL, WINDOW = 0x00, 0x10

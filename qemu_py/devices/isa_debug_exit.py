@@ -1,9 +1,8 @@
 """isa-debug-exit, as QEMU defines it: a write of `value` ends the machine with status
 (value << 1) | 1. Reads give all ones.
 """
-from dataclasses import dataclass
-
 from qemu_py.system.device import Device, device, uint16, uint32
+from qemu_py.util.dataclass import dataclass
 
 
 @device("isa-debug-exit", "a port that ends the machine with a status")

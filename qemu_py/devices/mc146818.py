@@ -7,11 +7,11 @@ yet pending. The century at 32h counts on with the year, as in the chips that PC
 Not modelled: the SQW pin, daylight saving (DSE), the NMI mask that the board keeps in bit 7 of port 70h.
 The three time bases that DV can select all run at the right speed, as if the crystal were the fitting one.
 """
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
+from qemu_py.util.dataclass import dataclass, field
 
 NANOSECONDS = 1_000_000_000
 SECONDS, SECONDS_ALARM, MINUTES, MINUTES_ALARM, HOURS, HOURS_ALARM = range(6)

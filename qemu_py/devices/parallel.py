@@ -7,10 +7,9 @@ EPP and ECP are absent: their registers read as an open bus and take nothing, an
 (the extended control register, EPP's time-out bit) find that. Not modelled: paper end, errors, a
 device that sends in the reverse direction (the data lines read back as FFh then).
 """
-from dataclasses import dataclass
-
 from qemu_py.system.device import Device
 from qemu_py.system.irq import IRQ
+from qemu_py.util.dataclass import dataclass
 
 STATUS_NOT_BUSY, STATUS_NOT_ACK, STATUS_PAPER_END, STATUS_SELECTED, STATUS_NO_ERROR = 0x80, 0x40, 0x20, 0x10, 0x08
 STATUS_NO_IRQ = 0x04                    # PS/2: low between an ACK and the next read of the status

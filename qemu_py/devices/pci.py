@@ -15,13 +15,13 @@ and drives `self.irq`, its INTx# pin. Not modelled: capabilities, parity and sys
 enable bits are kept), special cycles. A bus behind a bridge: pci_bridge.py.
 """
 import struct
-from dataclasses import dataclass, field
 
 from qemu_py.devices.bus_master import BusMasterMemory
 from qemu_py.system.device import Device, Property
 from qemu_py.system.irq import IRQ, IRQOr
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 from qemu_py.util.errors import UserError
 
 # Offsets in configuration space

@@ -3,10 +3,9 @@
 IBM PC/AT Technical Reference, system board port 61h; 82371SB datasheet, NMI status and control.
 Not modelled: parity and channel-check errors (never signalled), the sound itself.
 """
-from dataclasses import dataclass
-
 from qemu_py.devices.i8254 import NANOSECONDS, PIT_FREQ
 from qemu_py.system.device import Device, device
+from qemu_py.util.dataclass import dataclass
 
 GATE2, SPEAKER_DATA, WRITABLE = 0x01, 0x02, 0x0F        # bits 2, 3: NMI disables
 REFRESH, OUT2 = 0x10, 0x20

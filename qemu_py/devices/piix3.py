@@ -6,11 +6,10 @@ controllers, which software makes level triggered in ELCR; its reset control reg
 Not modelled: X-bus chip selects, I/O recovery, DMA alias and power control, SMI sources, motherboard
 interrupt 0 (their registers only keep what is written).
 """
-from dataclasses import dataclass
-
 from qemu_py.devices.pci import COMMAND, MULTIFUNCTION, PCIDevice
 from qemu_py.system.device import device
 from qemu_py.system.irq import IRQ, qemu_allocate_irqs
+from qemu_py.util.dataclass import dataclass
 
 PIRQRC, TOM, MBIRQ0, APICBASE = 0x60, 0x69, 0x70, 0x80
 PIRQ_DISABLED, PIRQ_MASK = 0x80, 0x0F

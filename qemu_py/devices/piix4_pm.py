@@ -11,14 +11,13 @@ command port (B2h) switch SCI_EN. Whether such a write raises SMI# is APMC_EN's 
 Not modelled: device monitors, clock control, resume events, general purpose pins (their registers only
 keep what is written), SMI# by power management events and by the BIOS's semaphore.
 """
-from dataclasses import dataclass
-
 from qemu_py.devices.pci import COMMAND, PCIDevice
 from qemu_py.devices.piix4_smbus import SMBUS_SIZE, SMBusHost
 from qemu_py.system.device import device
 from qemu_py.system.irq import IRQ
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass
 
 # Configuration space
 PMBA, DEVACTB, PMREGMISC, SMBBA, SMBHSTCFG, SMBREV = 0x40, 0x58, 0x80, 0x90, 0xD2, 0xD6

@@ -6,9 +6,8 @@ a probe of an empty bus finds. A transaction is over as soon as it is started.
 
 Not modelled: its interrupt, the slave side (its registers only keep what is written).
 """
-from dataclasses import dataclass, field
-
 from qemu_py.system.device import Device
+from qemu_py.util.dataclass import dataclass, field
 
 SMBUS_SIZE = 16
 INTR, DEV_ERR, FAILED = 0x02, 0x04, 0x10        # SMBHSTSTS

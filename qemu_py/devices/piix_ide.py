@@ -6,14 +6,13 @@ image and guest RAM; the physical region descriptors are read as the transfer be
 
 Not modelled: timing (IDETIM's and SIDETIM's times only keep what is written), the two-entry posting of data.
 """
-from dataclasses import dataclass, field
-
 from qemu_py.devices.ide_channel import IDEChannel
 from qemu_py.devices.pci import BAR_IO, COMMAND, COMMAND_IO, COMMAND_MASTER, PCIDevice
 from qemu_py.system.device import device
 from qemu_py.system.irq import IRQ
 from qemu_py.system.memory import MemoryRegion, MemoryRegionOps
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 IDETIM, SIDETIM = 0x40, 0x44
 DECODE_ENABLE = 0x8000

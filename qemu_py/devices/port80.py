@@ -2,9 +2,8 @@
 
 The page register that lies there is not used by any DMA channel: writes are lost.
 """
-from dataclasses import dataclass
-
 from qemu_py.system.device import Device, device
+from qemu_py.util.dataclass import dataclass
 
 
 @device("port80", "POST code port")

@@ -5,10 +5,9 @@ keyboard controller's, and bit 0 going high resets the processor.
 
 Not modelled: the disk activity light, the password lock.
 """
-from dataclasses import dataclass
-
 from qemu_py.system.device import Device, device
 from qemu_py.system.irq import IRQ
+from qemu_py.util.dataclass import dataclass
 
 FAST_INIT, FAST_A20 = 0x01, 0x02
 

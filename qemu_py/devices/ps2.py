@@ -7,10 +7,9 @@ A self test takes 20 ms instead of 300 to 500. After a system reset the devices 
 their completion code read already: a BIOS resets them itself. Not modelled: the shift codes that a
 keyboard puts around its grey cursor keys while Shift or Num Lock is on; electrical errors.
 """
-from dataclasses import dataclass, field
-
 from qemu_py.system.device import Device, device
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 ACK, RESEND, ERROR, SELF_TEST_PASSED, ECHO = 0xFA, 0xFE, 0xFC, 0xAA, 0xEE
 SELF_TEST_NS = 20_000_000

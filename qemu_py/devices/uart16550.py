@@ -5,10 +5,9 @@ A character is sent at once; received ones come as fast as the guest takes them,
 
 Not modelled: DMA mode (TXRDY, RXRDY), parity and framing of the line (a character device has none).
 """
-from dataclasses import dataclass, field
-
 from qemu_py.system.device import Device
 from qemu_py.system.irq import IRQ
+from qemu_py.util.dataclass import dataclass, field
 
 CLOCK = 1843200                         # Hz; 115200 baud at divisor 1
 FIFO_SIZE = 16

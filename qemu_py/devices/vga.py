@@ -7,13 +7,12 @@ vga_vbe.py (modes beyond the VGA's own). Registers are numbered from port 3B0h o
 Not modelled: the vertical retrace interrupt, light pen, feature connector, the sense comparator for
 monochrome monitors (a colour monitor is attached), sequencer resets, vertical skews.
 """
-from dataclasses import dataclass, field
-
 from qemu_py.devices.vga_memory import BANK, CHAIN4, PLANAR, TEXT_COLOR, TEXT_MONO, VGAMemory
 from qemu_py.devices.vga_timing import Timing
 from qemu_py.devices.vga_vbe import BANK_SIZE, DAC_8BIT, Dispi, DispiState
 from qemu_py.system.device import Device
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass, field
 
 VRAM_SIZE = 16 << 20
 FIRST_PORT = 0x3B0

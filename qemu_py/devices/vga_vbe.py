@@ -5,9 +5,8 @@ and BPP while disabled, then ENABLE; virtual size and offsets may change at any 
 
 Not modelled: dual 32 KiB banks, 4 bits per pixel beyond what the planes of 16 colour modes give.
 """
-from dataclasses import dataclass
-
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass
 
 ID, XRES, YRES, BPP, ENABLE, BANK, VIRT_WIDTH, VIRT_HEIGHT, X_OFFSET, Y_OFFSET, VIDEO_MEMORY_64K = range(11)
 ENABLED, GETCAPS, DAC_8BIT, LFB_ENABLED, NOCLEARMEM = 0x01, 0x02, 0x20, 0x40, 0x80

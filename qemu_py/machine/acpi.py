@@ -7,9 +7,9 @@ etc/table-loader: load a file, add a file's address to a pointer, compute a chec
 Not described: sleeping states but S3 to S5, hot plug, processor power states, a second PCI root.
 """
 import struct
-from dataclasses import dataclass, field
 
 from qemu_py.machine import dsdt
+from qemu_py.util.dataclass import dataclass, field
 
 TABLES_FILE, RSDP_FILE, LOADER_FILE = "etc/acpi/tables", "etc/acpi/rsdp", "etc/table-loader"
 ALLOCATE, ADD_POINTER, ADD_CHECKSUM = 1, 2, 3

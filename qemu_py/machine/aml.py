@@ -8,6 +8,7 @@ wants a name; a term list is what follows in the arguments:
 Not there: what our tables do not need (mutexes, events, index fields, 64-bit resources).
 """
 import struct
+from functools import cache
 
 ZERO, ONE, ONES = b"\x00", b"\x01", b"\xff"
 LOCAL0, LOCAL1, ARG0, ARG1 = b"\x60", b"\x61", b"\x68", b"\x69"
@@ -21,6 +22,7 @@ def name_seg(text):
     return text.ljust(4, "_").encode()
 
 
+@cache
 def name_string(text):
     """\\_SB.PCI0, ^LNKA and the like (section 17.2.1)."""
     prefix = b""

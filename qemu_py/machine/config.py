@@ -1,8 +1,8 @@
 """What a machine is to be made of, before anything is built."""
 import os
-from dataclasses import dataclass, field
 
 from qemu_py.util import accel
+from qemu_py.util.dataclass import dataclass, field
 from qemu_py.util.errors import UserError
 
 DEFAULT_RAM_SIZE = 128 << 20

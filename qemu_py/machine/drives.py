@@ -3,12 +3,11 @@
 DriveOptions is what the user said; Drives opens it for a machine and hands each BlockBackend to the
 device at its place: `machine.drives.get("ide", bus, unit)`, `machine.drives.by_id(id)`.
 """
-from dataclasses import dataclass
-
 from qemu_py.backends.aio import AIOThreads
 from qemu_py.backends.aio_timed import TimedAIO
 from qemu_py.backends.block import READ_POLICIES, WRITE_POLICIES, BlockBackend, open_image
 from qemu_py.backends.posix_file import CACHE_MODES
+from qemu_py.util.dataclass import dataclass
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import did_you_mean, no_such
 

@@ -12,9 +12,9 @@ Not modelled: instructions take equally long whatever they do. A device that is 
 a translation block sees the time at the block's end.
 """
 import time
-from dataclasses import dataclass
 
 from qemu_py.system.clocks import VMClock
+from qemu_py.util.dataclass import dataclass
 
 MAX_SHIFT = 10
 AUTO_SHIFT = 3                          # what shift=auto begins with

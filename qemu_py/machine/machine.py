@@ -10,9 +10,7 @@ import sys
 from qemu_py._core import cpu_face
 from qemu_py.machine.drives import Drives
 from qemu_py.machine import run_state
-from qemu_py.machine.icount import ICount
 from qemu_py.machine.registry import find_machine
-from qemu_py.machine.single_loop import SingleLoop
 from qemu_py.machine.vcpu import TCGThread
 from qemu_py.system.clocks import init_clocks
 from qemu_py.system.main_loop import MainLoop
@@ -23,12 +21,18 @@ from qemu_py.util.errors import UserError
 class Machine:
     def __init__(self, config):
         self.config = config
-        self.icount = ICount(config.icount.shift, config.icount.sleep) if config.icount is not None else None
+        self.icount = None
+        if config.icount is not None:
+            from qemu_py.machine.icount import ICount
+            self.icount = ICount(config.icount.shift, config.icount.sleep)
         self.clocks = init_clocks(self.icount.vm if self.icount is not None else None)
         self.main_loop = MainLoop(self.clocks)
         self.memory = Memory(self.main_loop.lock)
-        single = config.single_loop or self.icount is not None
-        self.tcg = SingleLoop(self, self.icount) if single else TCGThread(self)
+        if config.single_loop or self.icount is not None:
+            from qemu_py.machine.single_loop import SingleLoop
+            self.tcg = SingleLoop(self, self.icount)
+        else:
+            self.tcg = TCGThread(self)
         self.cpus = self.tcg.cpus
         self.tb_cache = None            # translations, shared by the CPUs
         self.devices = []               # (name, device) in the order in which they were made

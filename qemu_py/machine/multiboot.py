@@ -9,8 +9,8 @@ A kernel that asks for a video mode gets the text mode that is set.
 """
 import os
 import struct
-from dataclasses import dataclass, field
 
+from qemu_py.util.dataclass import dataclass, field
 from qemu_py.util.errors import UserError
 
 HEADER_MAGIC, BOOT_MAGIC = 0x1BADB002, 0x2BADB002
@@ -213,7 +213,7 @@ class Multiboot:
         memory = self.machine.memory.address_space_memory
         for address, data, size in self.image.segments:
             memory.write(address, data)
-            zero_fill(memory, address + len(data), size - len(data))
+            memory.clear(address + len(data), size - len(data))
         for start, data, _ in self.modules:
             memory.write(start, data)
         memory.write(self.gdt, self.block)
@@ -228,12 +228,3 @@ class Multiboot:
         cpu.eax, cpu.ebx = BOOT_MAGIC, self.info
         cpu.esp = 0x7C00
         cpu.eip = self.image.entry
-
-
-def zero_fill(memory, address, size):
-    zeros = bytes(min(size, 1 << 20))
-    while size > 0:
-        count = min(size, len(zeros))
-        memory.write(address, zeros if count == len(zeros) else zeros[:count])
-        address += count
-        size -= count

@@ -49,14 +49,15 @@ def pci_init(machine):
     if bus is None:
         return
     devices = [device for _, device in sorted(bus.devices.items())]
-    for device in devices:
-        vendor, number = device.config_word(pci.VENDOR), device.config_word(pci.DEVICE)
-        if vendor == INTEL and number in CHIPS:
-            CHIPS[number](machine, device)
-        if device.INTERRUPT_PIN and number != PIIX4_PM:
-            irq = PIRQ_IRQS[bus.map_irq(device.devfn >> 3, device.INTERRUPT_PIN)]
-            device.write_config(pci.INTERRUPT_LINE, irq, 1)
-    assign_bars(devices)
+    with machine.memory.transaction():
+        for device in devices:
+            vendor, number = device.config_word(pci.VENDOR), device.config_word(pci.DEVICE)
+            if vendor == INTEL and number in CHIPS:
+                CHIPS[number](machine, device)
+            if device.INTERRUPT_PIN and number != PIIX4_PM:
+                irq = PIRQ_IRQS[bus.map_irq(device.devfn >> 3, device.INTERRUPT_PIN)]
+                device.write_config(pci.INTERRUPT_LINE, irq, 1)
+        assign_bars(devices)
 
 
 def assign_bars(devices):

@@ -1,4 +1,5 @@
 """What a PC's firmware is told through fw_cfg: memory, processors, boot order, tables."""
+import functools
 import struct
 
 from qemu_py.devices import fw_cfg
@@ -57,14 +58,15 @@ def e820_file(machine):
 
 def acpi_init(machine):
     """The ACPI tables. They tell where the firmware has put the power management's registers, so they are made
-    anew when it comes to read them; their sizes stay."""
+    when it comes to read them."""
     device = machine.fw_cfg
 
-    def make():
-        tables = acpi.build(machine)
-        device.add_file(acpi.TABLES_FILE, tables.tables)
-        device.add_file(acpi.RSDP_FILE, tables.rsdp)
-        device.add_file(acpi.LOADER_FILE, tables.loader())
-    make()
-    for name in (acpi.TABLES_FILE, acpi.RSDP_FILE):
-        device.selected[device.files[name]] = make
+    @functools.cache
+    def build(pm_base):
+        return acpi.build(machine)
+
+    def tables():
+        return build(acpi.pm_base(machine))
+    device.add_file(acpi.TABLES_FILE, lambda: tables().tables)
+    device.add_file(acpi.RSDP_FILE, lambda: tables().rsdp)
+    device.add_file(acpi.LOADER_FILE, lambda: tables().loader())

@@ -1,7 +1,7 @@
 """Machines by name: QEMUMachine, qemu_register_machine, module_call_init (QEMU 1.0's vl.c, module.c)."""
-from dataclasses import dataclass
 from importlib import import_module
 
+from qemu_py.util.dataclass import dataclass
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import no_such
 

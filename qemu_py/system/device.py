@@ -4,13 +4,12 @@ A chip model knows no bus, no interrupt number and no host time. Its REGISTERS n
 reaches; a register `foo` is served by the methods read_foo() and write_foo(value). Whoever wires
 the chip maps those registers somewhere, connects its IRQ lines and passes a clock.
 """
-import re
-from dataclasses import dataclass
-
 from qemu_py.util import log
+from qemu_py.util.dataclass import dataclass
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import no_such
 
+DIGITS = {8: frozenset("01234567"), 10: frozenset("0123456789"), 16: frozenset("0123456789abcdefABCDEF")}
 DEVICES = {}                            # name -> class, filled by @device
 
 
@@ -18,6 +17,8 @@ def device(name, desc=""):
     """Class decorator: make the model known as `name` (for -device, info qtree, saved state)."""
     def register(cls):
         assert name not in DEVICES or DEVICES[name].__qualname__ == cls.__qualname__, name
+        assert not (getattr(cls.State, "FIELDS", {}) and hasattr(cls.State, "__dataclass_fields__")), \
+            f"{name}: its State has fields of a qemu_py.util.dataclass: make it one, too"
         cls.NAME = name
         cls.DESC = desc or cls.DESC
         DEVICES[name] = cls
@@ -35,12 +36,10 @@ class Property:
 
 def parse_uint(text, bits=32):
     """An unsigned number, with the prefixes 0x and 0 of C."""
-    for pattern, base in ((r"0[xX][0-9a-fA-F]+", 16), (r"0[0-7]*", 8), (r"[1-9][0-9]*", 10)):
-        if re.fullmatch(pattern, text):
-            value = int(text, base)
-            break
-    else:
+    digits, base = (text[2:], 16) if text[:2].lower() == "0x" else (text, 8 if text[:1] == "0" else 10)
+    if not digits or not DIGITS[base].issuperset(digits):
         raise ValueError("a number")
+    value = int(digits, base)
     if value >> bits:
         raise ValueError(f"a number of at most {bits} bits")
     return value
@@ -93,10 +92,7 @@ class Device:
             setattr(self, name.replace("-", "_"), properties.pop(name.replace("-", "_"), prop.default))
         assert not properties, f"{self.NAME} has no property {', '.join(properties)}"
         self.s = self.State()
-        span = max(self.REGISTERS, default=-1) + 1
-        names = [self.REGISTERS.get(offset) for offset in range(span)]
-        self.readers = tuple(getattr(self, f"read_{name}", None) for name in names)
-        self.writers = tuple(getattr(self, f"write_{name}", None) for name in names)
+        self.readers, self.writers = self.accessors()
 
     @classmethod
     def from_options(cls, clock, options, **wiring):
@@ -111,6 +107,12 @@ class Device:
             except ValueError as e:
                 raise UserError(f"-device {cls.NAME}: property '{name}' expects {e}, not '{text}'") from None
         return cls(clock, **properties, **wiring)
+
+    def accessors(self):
+        """What serves a read, and a write, of each register; None: not defined so."""
+        span = max(self.REGISTERS, default=-1) + 1
+        names = [self.REGISTERS.get(offset) for offset in range(span)]
+        return tuple(getattr(self, f"read_{name}", None) for name in names), tuple(getattr(self, f"write_{name}", None) for name in names)
 
     def reset(self):
         """Power-on or system reset."""

@@ -12,21 +12,22 @@ Two flat views are compared so that listeners hear of changes only.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from qemu_py.system.memory_region import MemoryRegion
 
 
-@dataclass(frozen=True, eq=False)
 class FlatRange:
-    """[addr, addr + size) is served by a leaf region, from `offset_in_region` on."""
-    mr: MemoryRegion
-    offset_in_region: int
-    addr: int
-    size: int
-    dirty_log_mask: int
-    readable: bool
-    readonly: bool
+    """[addr, addr + size) is served by a leaf region, from `offset_in_region` on. Not changed once it is made."""
+    __slots__ = ("mr", "offset_in_region", "addr", "size", "dirty_log_mask", "readable", "readonly")
+
+    def __init__(self, mr: MemoryRegion, offset_in_region: int, addr: int, size: int, dirty_log_mask: int, readable: bool, readonly: bool):
+        self.mr = mr
+        self.offset_in_region = offset_in_region
+        self.addr = addr
+        self.size = size
+        self.dirty_log_mask = dirty_log_mask
+        self.readable = readable
+        self.readonly = readonly
 
     @property
     def end(self) -> int:
@@ -127,7 +128,9 @@ class FlatView:
         out: list[FlatRange] = []
         for fr in self.ranges:
             if out and out[-1].can_merge(fr):
-                out[-1] = replace(out[-1], size=out[-1].size + fr.size)
+                first = out.pop()
+                out.append(FlatRange(first.mr, first.offset_in_region, first.addr, first.size + fr.size,
+                                     first.dirty_log_mask, first.readable, first.readonly))
             else:
                 out.append(fr)
         self.ranges = out

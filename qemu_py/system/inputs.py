@@ -2,7 +2,6 @@
 
 The devices that want them register; the last one that did gets them. Callers hold the iothread lock.
 """
-from qemu_py.system.keymap import KEYS, find_key, keys_of_character
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import no_such
 
@@ -11,6 +10,7 @@ TYPE_NS = 20_000_000                    # between the characters of a text
 
 
 def no_such_key(name):
+    from qemu_py.system.keymap import KEYS
     return no_such("key", name, KEYS, "such as a, f1, ret, ctrl, alt, delete, pgup, kp_enter")
 
 
@@ -29,6 +29,7 @@ class Inputs:
     # ---------------------------------------------------------------- keys
     def key_event(self, name, down):
         """A key goes down or up. UserError for a name that no key has."""
+        from qemu_py.system.keymap import find_key      # here: its table is for machines whose keys are used
         try:
             key = find_key(name)
         except KeyError:
@@ -41,6 +42,7 @@ class Inputs:
 
     def send_keys(self, combination, hold_ns=HOLD_NS):
         """"ctrl-alt-delete": down in this order, and up in the other after a while."""
+        from qemu_py.system.keymap import find_key
         keys = []
         for name in combination.split("-"):
             try:
@@ -51,6 +53,7 @@ class Inputs:
 
     def type_text(self, text):
         """Type characters of the US layout; what it lacks is left out."""
+        from qemu_py.system.keymap import find_key, keys_of_character
         when = self._free_at()
         for character in text:
             keys = [find_key(name) for name in keys_of_character(character)]

@@ -5,10 +5,11 @@ Reference, keyboards; e0 and e1 are prefix bytes; - is a key that the set lacks)
 does in set 3 after reset (T typematic, M make only, B make and break); and the characters that it
 gives in the US layout, without and with shift.
 """
-from typing import NamedTuple
+from qemu_py.util.dataclass import dataclass
 
 
-class Key(NamedTuple):
+@dataclass(frozen=True)
+class Key:
     name: str
     set1: bytes                         # make codes; empty: the set has none
     set2: bytes

@@ -16,7 +16,6 @@ what the CPU sees. 40 physical address bits are mapped.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from qemu_py._core.dispatch import PhysMap
 from qemu_py._core.physmem import cpu_physical_memory_map, cpu_physical_memory_rw, ram_written
@@ -27,6 +26,7 @@ from qemu_py.system.memory_region import (
     MemoryRegionOps)
 from qemu_py.system.mtree import mtree_info
 from qemu_py.system.ramblock import RAMBlock, RAMList
+from qemu_py.util.dataclass import astuple
 
 __all__ = [
     "AccessSizes", "AddressSpace", "DEVICE_BIG_ENDIAN", "DEVICE_LITTLE_ENDIAN", "DEVICE_NATIVE_ENDIAN",
@@ -35,19 +35,17 @@ __all__ = [
     "RAMList", "memory_region_transaction_begin", "memory_region_transaction_commit", "mtree_info"]
 
 
-@dataclass(frozen=True)
 class MemoryRegionSection:
     """A part of a region as it lies in an address space: what listeners are told about."""
-    mr: MemoryRegion
-    address_space: AddressSpace
-    offset_within_region: int
-    size: int
-    offset_within_address_space: int
-    readonly: bool
+    __slots__ = ("mr", "address_space", "offset_within_region", "size", "offset_within_address_space", "readonly")
 
-    @classmethod
-    def of(cls, fr: FlatRange, address_space: AddressSpace) -> MemoryRegionSection:
-        return cls(fr.mr, address_space, fr.offset_in_region, fr.size, fr.addr, fr.readonly)
+    def __init__(self, fr: FlatRange, address_space: AddressSpace):
+        self.mr = fr.mr
+        self.address_space = address_space
+        self.offset_within_region = fr.offset_in_region
+        self.size = fr.size
+        self.offset_within_address_space = fr.addr
+        self.readonly = fr.readonly
 
 
 class MemoryListener:
@@ -82,7 +80,7 @@ class AddressSpace:
         self.listeners: list[MemoryListener] = []
         self.topology_updates = 0
         self._ioeventfds: dict[tuple, tuple] = {}       # what the listeners were told of
-        root.memory = memory
+        root.address_space = self
 
     # ---- topology
     def add_listener(self, listener: MemoryListener) -> None:
@@ -91,7 +89,7 @@ class AddressSpace:
         self.listeners.sort(key=lambda each: each.priority)
         listener.begin()
         for fr in self.current_map:
-            section = MemoryRegionSection.of(fr, self)
+            section = MemoryRegionSection(fr, self)
             listener.region_add(section)
             if fr.dirty_log_mask:
                 listener.log_start(section)
@@ -112,14 +110,14 @@ class AddressSpace:
         self._call("begin")
         for fr in removed:
             if fr.dirty_log_mask:
-                self._call("log_stop", MemoryRegionSection.of(fr, self), reverse=True)
-            self._call("region_del", MemoryRegionSection.of(fr, self), reverse=True)
+                self._call("log_stop", MemoryRegionSection(fr, self), reverse=True)
+            self._call("region_del", MemoryRegionSection(fr, self), reverse=True)
         for fr in added:
-            self._call("region_add", MemoryRegionSection.of(fr, self))
+            self._call("region_add", MemoryRegionSection(fr, self))
             if fr.dirty_log_mask:
-                self._call("log_start", MemoryRegionSection.of(fr, self))
+                self._call("log_start", MemoryRegionSection(fr, self))
         for a, b in kept:
-            section = MemoryRegionSection.of(b, self)
+            section = MemoryRegionSection(b, self)
             self._call("region_nop", section)
             if a.dirty_log_mask and not b.dirty_log_mask:
                 self._call("log_stop", section, reverse=True)
@@ -133,8 +131,8 @@ class AddressSpace:
         for fr in self.current_map:
             for e in fr.mr.ioeventfds:
                 if fr.offset_in_region <= e.addr < fr.offset_in_region + fr.size:
-                    now[fr.addr + e.addr - fr.offset_in_region, e[1:], id(fr.mr)] = (
-                        MemoryRegionSection.of(fr, self), e)
+                    now[fr.addr + e.addr - fr.offset_in_region, astuple(e)[1:], id(fr.mr)] = (
+                        MemoryRegionSection(fr, self), e)
         before, self._ioeventfds = self._ioeventfds, now
         for key in before.keys() - now.keys():
             self._call("eventfd_del", *before[key], reverse=True)
@@ -144,7 +142,7 @@ class AddressSpace:
     def find(self, addr: int) -> MemoryRegionSection | None:
         """What an address resolves to; None: unassigned."""
         fr = self.current_map.lookup(addr)
-        return None if fr is None else MemoryRegionSection.of(fr, self)
+        return None if fr is None else MemoryRegionSection(fr, self)
 
     # ---- DMA; of the memory address space
     def read(self, addr: int, length: int) -> bytes:
@@ -179,6 +177,21 @@ class AddressSpace:
             addr += count
             length -= count
 
+    def clear(self, addr: int, length: int) -> None:
+        """Store zeros, as write() would; much RAM costs little."""
+        while length > 0:
+            section = self.find(addr)
+            if section is None or not section.mr.is_ram or section.readonly or section.mr.rom_device:
+                count = min(length, 1 << 12)
+                self.write(addr, bytes(count))
+            else:
+                offset = section.offset_within_region + addr - section.offset_within_address_space
+                count = min(length, section.size - (addr - section.offset_within_address_space))
+                section.mr.ram_block.clear(offset, count)
+                self.memory.ram_written(section.mr.ram_addr + offset, count)
+            addr += count
+            length -= count
+
     def ld(self, addr: int, size: int) -> int:
         """A little-endian integer of 1, 2, 4 or 8 bytes, in one access."""
         return int.from_bytes(self.read(addr, size), "little")
@@ -197,7 +210,7 @@ class Memory:
         self.physmap = PhysMap(lock)
         self.ram_list = RAMList(self.physmap)
         self._depth = 0
-        self._pending = False
+        self._pending = set()           # the address spaces that are to be flattened again
         self.system_memory = MemoryRegion("system", 1 << 64)
         self.system_io = MemoryRegion("io", 65536)
         self.address_space_memory = AddressSpace(self, self.system_memory, "memory")
@@ -218,9 +231,10 @@ class Memory:
         assert self._depth > 0
         self._depth -= 1
         if self._depth == 0 and self._pending:
-            self._pending = False
+            pending, self._pending = self._pending, set()
             for address_space in self.address_spaces:
-                address_space.update_topology()
+                if address_space in pending:
+                    address_space.update_topology()
 
     @contextmanager
     def transaction(self):
@@ -230,9 +244,9 @@ class Memory:
         finally:
             self.transaction_commit()
 
-    def topology_pending(self) -> None:
+    def topology_pending(self, address_space: AddressSpace) -> None:
         """A region changed: update now, or at the end of the transaction."""
-        self._pending = True
+        self._pending.add(address_space)
         if self._depth == 0:
             self.transaction_begin()
             self.transaction_commit()
@@ -248,7 +262,7 @@ class Memory:
         for fr in self.address_space_memory.current_map:
             if fr.mr is region:
                 self.address_space_memory._call(
-                    "log_sync", MemoryRegionSection.of(fr, self.address_space_memory))
+                    "log_sync", MemoryRegionSection(fr, self.address_space_memory))
 
     # ---- dirty logging of everything (migration)
     def global_dirty_log_start(self) -> None:

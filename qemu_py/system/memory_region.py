@@ -13,12 +13,13 @@ region's start. When the region has an `opaque`, it comes first: `read(opaque, a
 """
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from types import MethodType
-from typing import NamedTuple
 
 from qemu_py.system.ramblock import RAMBlock
 from qemu_py.util import log
+from qemu_py.util.dataclass import astuple, dataclass
 
 DEVICE_NATIVE_ENDIAN, DEVICE_BIG_ENDIAN, DEVICE_LITTLE_ENDIAN = 0, 1, 2
 
@@ -26,11 +27,8 @@ DEVICE_NATIVE_ENDIAN, DEVICE_BIG_ENDIAN, DEVICE_LITTLE_ENDIAN = 0, 1, 2
 DIRTY_MEMORY_VGA, DIRTY_MEMORY_CODE, DIRTY_MEMORY_MIGRATION = 0, 1, 3
 
 
-class AccessSizes(NamedTuple):
-    """Smallest and largest access in bytes, and whether an address may be misaligned."""
-    min_access_size: int = 1
-    max_access_size: int = 4
-    unaligned: bool = False
+# Smallest and largest access in bytes, and whether an address may be misaligned
+AccessSizes = namedtuple("AccessSizes", "min_access_size max_access_size unaligned", defaults=(False,))
 
 
 class MemoryRegionOps:
@@ -60,7 +58,8 @@ class MemoryRegionOps:
             assert sizes[0] in (1, 2, 4, 8) and sizes[1] in (1, 2, 4, 8) and sizes[0] <= sizes[1], sizes
 
 
-class MemoryRegionIoeventfd(NamedTuple):
+@dataclass(frozen=True)
+class MemoryRegionIoeventfd:
     addr: int                   # region-relative
     size: int                   # 0: any
     match_data: bool
@@ -68,7 +67,8 @@ class MemoryRegionIoeventfd(NamedTuple):
     fd: int
 
 
-class PassivePort(NamedTuple):
+@dataclass(frozen=True)
+class PassivePort:
     buffer: object
     index: int
 
@@ -113,7 +113,7 @@ class MemoryRegion:
         self.latch: tuple | None = None                 # (offset of an 8254's control word, its PassiveCounters)
         self.passive_reads: dict[int, PassivePort] = {}
         self.passive_writes: dict[int, PassivePort] = {}
-        self.memory = None                              # of a root: whose address space it spans
+        self.address_space = None                       # of a root: the one that it spans
         self.aliases: list[MemoryRegion] = []           # regions that are aliases of this one
 
     # ---- kinds
@@ -228,24 +228,27 @@ class MemoryRegion:
         return tuple(fn if fn is None or self.opaque is None else MethodType(fn, self.opaque)
                      for fn in (self.ops.read, self.ops.write, self.ops.read_block, self.ops.write_block))
 
-    def memories(self) -> set:
-        """Every Memory in which this region may be visible: up the tree, and through aliases."""
+    def address_spaces(self) -> set:
+        """Every AddressSpace in which this region may be visible: up the tree, and through aliases."""
         found, seen, todo = set(), set(), [self]
         while todo:
             region = todo.pop()
             if id(region) in seen:
                 continue
             seen.add(id(region))
-            if region.memory is not None:
-                found.add(region.memory)
+            if region.address_space is not None:
+                found.add(region.address_space)
             if region.parent is not None:
                 todo.append(region.parent)
             todo.extend(region.aliases)
         return found
 
+    def memories(self) -> set:
+        return {address_space.memory for address_space in self.address_spaces()}
+
     def _changed(self) -> None:
-        for memory in self.memories():
-            memory.topology_pending()
+        for address_space in self.address_spaces():
+            address_space.memory.topology_pending(address_space)
 
     # ---- the tree
     def add_subregion(self, addr: int, region: MemoryRegion) -> None:
@@ -279,11 +282,9 @@ class MemoryRegion:
 
     def del_subregion(self, region: MemoryRegion) -> None:
         assert region.parent is self, f"{region.name} is not in {self.name}"
-        memories = self.memories()
         self.subregions.remove(region)
         region.parent = None
-        for memory in memories:
-            memory.topology_pending()
+        self._changed()
 
     # ---- changes
     def set_enabled(self, enabled: bool) -> None:
@@ -386,7 +387,7 @@ class MemoryRegion:
         (os.eventfd or anything with fileno) and calls no one."""
         fd = fd if isinstance(fd, int) else fd.fileno()
         self.ioeventfds.append(MemoryRegionIoeventfd(addr, size, bool(match_data), data, fd))
-        self.ioeventfds.sort()
+        self.ioeventfds.sort(key=astuple)
         self._changed()
 
     def del_eventfd(self, addr: int, size: int, match_data: bool, data: int, fd) -> None:

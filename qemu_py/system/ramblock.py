@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 from bisect import insort
-from pathlib import Path
 
 from qemu_py.util.errors import UserError
 
@@ -23,18 +23,31 @@ def page_align(size: int) -> int:
 class RAMBlock:
     """A piece of guest memory: `length` bytes of host memory at `offset` of the RAMList's space.
 
-    `view` is a numpy array of its bytes, without a copy; `buffer` the mapping itself."""
+    `view` is a numpy array of its bytes, without a copy; `buffer` the mapping itself; anonymous: that is mmap's, with no file behind."""
 
-    def __init__(self, idstr: str, offset: int, length: int, buffer):
+    def __init__(self, idstr: str, offset: int, length: int, buffer, anonymous: bool = False):
         self.idstr = idstr
         self.offset = offset
         self.length = length
         self.buffer = buffer
+        self.anonymous = anonymous
 
     @property
     def view(self):
         import numpy                    # 80 ms: only who looks at RAM this way pays for it
         return numpy.frombuffer(self.buffer, dtype=numpy.uint8)
+
+    def clear(self, start: int, length: int) -> None:
+        """Zero bytes of it. Whole pages go back to the host where it makes them anew when they are touched (Linux)."""
+        end = start + length
+        first, last = page_align(start), end & -TARGET_PAGE_SIZE
+        if not self.anonymous or sys.platform != "linux" or first >= last:
+            first = last = end
+        view = memoryview(self.buffer).cast("B")
+        view[start:first] = bytes(first - start)
+        if first < last:
+            self.buffer.madvise(mmap.MADV_DONTNEED, first, last - first)
+        view[last:end] = bytes(end - last)
 
     @property
     def end(self) -> int:
@@ -60,7 +73,7 @@ def allocate(length: int, mem_path: str | os.PathLike | None):
     except (OSError, ValueError, OverflowError) as e:
         if mem_path is None:
             raise UserError(f"cannot allocate {length >> 20} MiB of guest RAM: use a smaller -m") from e
-        raise UserError(f"cannot back {length >> 20} MiB of guest RAM with {Path(mem_path)}: {e}") from e
+        raise UserError(f"cannot back {length >> 20} MiB of guest RAM with {os.fspath(mem_path)}: {e}") from e
 
 
 class RAMList:
@@ -92,9 +105,10 @@ class RAMList:
         if any(block.idstr == name for block in self.blocks):
             raise UserError(f"RAM block '{name}' exists already: give the new one another name")
         size = page_align(size)
+        anonymous = buffer is None and mem_path is None
         if buffer is None:
             buffer = allocate(size, mem_path)
-        block = RAMBlock(name, self.find_ram_offset(size), size, buffer)
+        block = RAMBlock(name, self.find_ram_offset(size), size, buffer, anonymous)
         insort(self.blocks, block)
         if self.physmap is not None:
             self.physmap.add_ram(block.offset, buffer)

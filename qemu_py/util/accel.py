@@ -3,7 +3,6 @@
 A tier is the number of runs after which a block becomes host code; None: never, the interpreter alone.
 """
 import os
-import platform
 
 from qemu_py.util.errors import UserError
 
@@ -11,7 +10,7 @@ VARIABLE = "QEMU_PY_ACCEL"
 DEFAULT = "default"             # a tier that says: as the environment has it
 MAX_TIER = 1_000_000
 # Measured (docs/PERFORMANCE.md): a boot gains little between 10 and 100, code that is patched all the time loses below 8
-TCG_TIER = 8 if platform.machine() == "x86_64" else None
+TCG_TIER = 8 if os.uname().machine == "x86_64" else None
 
 
 def default_tier():

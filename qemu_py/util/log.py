@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import NamedTuple, TextIO
 
+from qemu_py.util.dataclass import dataclass
 from qemu_py.util.errors import UserError
 from qemu_py.util.suggest import no_such
 
@@ -25,7 +25,8 @@ LOG_GUEST_ERROR = 1 << 11
 CPU_LOG_MMU = 1 << 12
 
 
-class Category(NamedTuple):
+@dataclass(frozen=True)
+class Category:
     name: str
     mask: int
     help: str
@@ -46,7 +47,7 @@ CATEGORIES = (
 )
 
 _mask = 0
-_file: TextIO | None = None         # None: standard error
+_file = None                        # of text; None: standard error
 _filename: str | None = None
 _sinks: list[Callable] = []
 

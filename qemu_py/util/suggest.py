@@ -1,12 +1,11 @@
 """The nearest of the names that there are, for messages about one that there is not."""
-from difflib import SequenceMatcher
-
 MOST = 3                                # names in a message
 NEAR = 0.6                              # difflib's ratio
 
 
 def nearest(word, names):
     """At most MOST of `names`, the best first: other upper and lower case, few letters different, or a longer one."""
+    from difflib import SequenceMatcher         # here: a start without mistakes does not wait for it
     by_lower = {name.lower(): name for name in names}
     word = word.lower()
     if word in by_lower:

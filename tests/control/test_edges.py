@@ -70,7 +70,7 @@ def interrupting(name, *rest, **more):
     return real(name, *rest, **more)
 from qemu_py.__main__ import start
 builtins.__import__ = interrupting
-sys.argv = ["qemu-py", "-display", "none", "-serial", "null", "-m", "16"]
+sys.argv = ["qemu-py", "-display", "none", "-serial", "mon:null", "-m", "16"]
 sys.exit(start())
 """
 

@@ -108,10 +108,11 @@ def test_a_file_given_again_keeps_its_key(guest):
 
 
 def test_a_file_may_be_made_when_it_is_selected(guest):
-    guest.device.add_file("a", b"old")
+    contents = [b"old", b"newer"]
+    guest.device.add_file("a", lambda: contents.pop(0))
     key = guest.device.files["a"]
-    guest.device.selected[key] = lambda: guest.device.add_file("a", b"new")
-    assert guest.read(key, 3) == b"new"
+    assert guest.read(key, 3) == b"old"
+    assert struct.unpack(">II", guest.read(FILE_DIR, 8)) == (1, len(b"newer"))
 
 
 # ---------------------------------------------------------------- DMA

@@ -1,5 +1,7 @@
 """Row 22: ram, ram_addr, terminates. Row 23: readonly, rom_device, readable."""
-from qemu_py.system.memory import Memory, MemoryRegion
+import pytest
+
+from qemu_py.system.memory import DIRTY_MEMORY_VGA, Memory, MemoryRegion
 
 from .conftest import Recorder
 
@@ -23,6 +25,34 @@ def test_the_view_is_the_memory_itself(memory):
     assert memory.address_space_memory.read(100, 4) == bytes((1, 2, 3, 4))
     memory.address_space_memory.write(102, b"\xFF")
     assert ram.view[102] == 0xFF and ram.view.base is not None
+
+
+@pytest.mark.parametrize("addr, length", ((0x2000, 0x3000), (0x2001, 0x2FFF), (0x2FF0, 0x20), (0x2FF0, 0x1020), (0x2010, 0x10), (0xFFE00, 0x400), (0, MiB)))
+@pytest.mark.parametrize("backing", ("ours", "a file", "the caller's"))
+def test_clear_stores_zeros_there_and_nowhere_else(memory, tmp_path, backing, addr, length):
+    """Also where whole pages are given back to the host, across the end of a block, and in what has no page of its own."""
+    how = {"ours": {}, "a file": {"mem_path": tmp_path / "ram"}, "the caller's": {"buffer": bytearray(MiB)}}[backing]
+    ram = MemoryRegion.ram("pc.ram", MiB, memory.ram_list, **how)
+    memory.system_memory.add_subregion(0, ram)
+    memory.system_memory.add_subregion(MiB, MemoryRegion.ram("more", MiB, memory.ram_list))
+    memory.address_space_memory.write(0, b"\xAA" * 2 * MiB)
+    memory.address_space_memory.clear(addr, length)
+    assert memory.address_space_memory.read(0, 2 * MiB) == b"\xAA" * addr + bytes(length) + b"\xAA" * (2 * MiB - addr - length)
+
+
+def test_clear_is_a_store(memory):
+    """It sets dirty bits, reaches devices, and leaves ROM alone."""
+    ram = MemoryRegion.ram("pc.ram", 0x3000, memory.ram_list)
+    rom = MemoryRegion.rom("bios", 0x1000, memory.ram_list, b"\x55" * 0x1000)
+    device = Recorder(1)
+    for at, region in ((0, ram), (0x3000, rom), (0x4000, device.region(4))):
+        memory.system_memory.add_subregion(at, region)
+    ram.set_log(True, DIRTY_MEMORY_VGA)
+    ram.reset_dirty(0, 0x3000, DIRTY_MEMORY_VGA)
+    memory.address_space_memory.clear(0x1000, 0x3004)
+    assert [ram.get_dirty(page, 0x1000, DIRTY_MEMORY_VGA) for page in (0, 0x1000, 0x2000)] == [False, True, True]
+    assert memory.address_space_memory.read(0x3000, 4) == b"\x55" * 4
+    assert len(device.writes) > 0
 
 
 def test_a_leaf_ends_the_search(memory):

@@ -112,6 +112,25 @@ def test_another_address_value_or_size_does_not(memory, recorder, event, offset,
     assert signalled(event) == 0 and recorder.writes == [(offset, value, size)]
 
 
+def test_several_signal_each_for_its_own_writes(memory, recorder, event):
+    region = recorder.region(0x1000)
+    others = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(2)]
+    try:
+        for addr, data, fd in ((0x10, 7, event), (0x10, 8, others[0]), (0x8, 7, others[1])):
+            region.add_eventfd(addr, 2, True, data, fd)
+        memory.system_memory.add_subregion(BASE, region)
+        write(memory, 0x10, 8, 2)
+        assert [signalled(fd) for fd in (event, *others)] == [0, 1, 0]
+        region.del_eventfd(0x10, 2, True, 8, others[0])
+        write(memory, 0x10, 8, 2)
+        write(memory, 0x8, 7, 2)
+        assert [signalled(fd) for fd in (event, *others)] == [0, 0, 1]
+        assert recorder.writes == [(0x10, 8, 2)]
+    finally:
+        for fd in others:
+            os.close(fd)
+
+
 def test_without_match_data_any_value_signals(memory, recorder, event):
     region = recorder.region(0x40)
     region.add_eventfd(0x10, 2, False, 0, event)

@@ -27,6 +27,7 @@ cdef uint8_t[256][16] high_word_control
 
 
 def _fill():
+    cdef int imm, i
     for imm in range(256):
         for i in range(16):
             dword_control[imm][i] = (imm >> (i >> 2) * 2 & 3) * 4 + (i & 3)
