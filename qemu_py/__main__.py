@@ -1,6 +1,6 @@
 """The command `qemu-py`, and `python -m qemu_py`."""
-import _signal as signal                # the module signal makes enums of these: 3 ms of a start
 import gc
+import signal
 import sys
 
 

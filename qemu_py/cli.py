@@ -1,8 +1,8 @@
 """The command `qemu-py`: options to a machine, its errors to one line, its end to a status."""
-import _signal as signal                # see __main__.py
 import functools
 import gc
 import os
+import signal
 import sys
 
 from qemu_py import options

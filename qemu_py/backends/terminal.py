@@ -1,8 +1,8 @@
 """The terminal that we were started on, as a screen: raw mode, keys from it, output that never blocks; restored at the end."""
-import _signal as signal                # see __main__.py
 import atexit
 import fcntl
 import os
+import signal
 import struct
 import termios
 import tty

@@ -6,9 +6,9 @@ loop from anywhere, signal handlers included.
 
 Not handled: descriptors of FD_SETSIZE (1024) and above, which select cannot watch.
 """
-import _signal as signal                # see __main__.py
 import os
 import select
+import signal
 import threading
 from _thread import get_ident
 from time import monotonic_ns

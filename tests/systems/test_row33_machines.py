@@ -66,7 +66,7 @@ def test_a_machine_without_a_display_is_made_without_numpy(name):
 def test_a_start_imports_nothing_that_it_does_not_need():
     """Each of these takes milliseconds, of a hundred."""
     loaded = modules_of_a_start("-display none -serial stdio -m 64 -device isa-debug-exit,iobase=0xf4,iosize=4")
-    assert not loaded & {"argparse", "ctypes", "dataclasses", "difflib", "enum", "inspect", "json", "logging", "pathlib", "platform", "random", "re", "shutil",
+    assert not loaded & {"argparse", "ctypes", "dataclasses", "difflib", "inspect", "json", "logging", "pathlib", "platform", "random", "re", "shutil",
                          "socket", "subprocess", "tempfile", "textwrap", "typing"}
     assert not loaded & {"qemu_py.control.hmp", "qemu_py.control.monitor", "qemu_py.control.profile", "qemu_py.system.keymap"}
 
