@@ -82,11 +82,17 @@ cdef void flush_base(Gen *g) noexcept nogil:
         g.pend.on = 0
 
 
+cdef void byte_to_carry(Asm *a, int32_t where) noexcept nogil:
+    """Bit 0 of a byte in env to CF. R9 is lost. A byte, for the last store may have been no wider: a load of more would wait
+    until that has reached the cache."""
+    rm(a, 4, 0x0FB6, R9, R14, where)
+    rr(a, 4, 0xD1, X_SHR, R9)
+
+
 cdef void over_to_carry(Asm *a, Pend *p) noexcept nogil:
-    """CF; of the other flags none is kept for sure."""
+    """CF; of the other flags none is kept for sure. R9 is lost if it is in env."""
     if p.over_reg == IN_ENV:
-        rm(a, 4, 0x0FBA, 4, R14, off(&E.over_c))
-        b1(a, 0)
+        byte_to_carry(a, off(&E.over_c))
     else:
         rr(a, 4, 0x0FBA, 4, p.over_reg)
         b1(a, p.over_bit)
@@ -214,7 +220,8 @@ cdef bint cc_to_host(Asm *a, uint32_t cc) noexcept nogil:
         rm(a, size, 0x02 if size == 1 else 0x03, R9, R14, off(&E.cc_src))
     elif kind == CC_OP_INC or kind == CC_OP_DEC:
         rm(a, 4, 0x8D, R9, R9, -1 if kind == CC_OP_INC else 1)
-        bit_to_carry(a, 0)
+        rm(a, 4, 0x0FBA, 4, R14, off(&E.cc_src))       # bt
+        b1(a, 0)
         rr(a, size, 0xFE if size == 1 else 0xFF, kind == CC_OP_DEC, R9)
     elif kind == CC_OP_LAHF:
         mov_rr(a, 8, R9, RAX)
@@ -249,12 +256,6 @@ cdef void want(Gen *g, int flags) noexcept nogil:
     base_to_host(g, g.cc)
 
 
-cdef inline void bit_to_carry(Asm *a, int bit) noexcept nogil:
-    """Bit of cc_src to CF."""
-    rm(a, 4, 0x0FBA, 4, R14, off(&E.cc_src))
-    b1(a, bit)
-
-
 cdef int flags_of_condition(int cc) noexcept nogil:
     cdef int which = cc >> 1
     if which == 0:
@@ -286,7 +287,7 @@ cdef void want_carry(Gen *g) noexcept nogil:
         if pending_to_host(g, &g.pend):
             return
         if g.pend.cc_op & 0xFC == CC_OP_LAHF:
-            bit_to_carry(a, 8)
+            byte_to_carry(a, off(&E.cc_src) + 1)
             return
     flush_base(g)
     kind = g.cc & 0xFC
@@ -295,12 +296,12 @@ cdef void want_carry(Gen *g) noexcept nogil:
         alu_ri(a, 4, X_SUB, R9, CC_OP_EFLAGS)
         alu_ri(a, 4, X_CMP, R9, CC_OP_C_IN_BIT0)
         cold(g, jcc(a, 3), COLD_CARRY)          # not below
-        bit_to_carry(a, 0)
+        byte_to_carry(a, off(&E.cc_src))
         g.cold[g.ncold - 1].hot = a.p
     elif kind >= CC_OP_EFLAGS and kind < CC_OP_LOGIC:
-        bit_to_carry(a, 0)
+        byte_to_carry(a, off(&E.cc_src))
     elif kind == CC_OP_LAHF:
-        bit_to_carry(a, 8)
+        byte_to_carry(a, off(&E.cc_src) + 1)
     else:
         want(g, HV_ALL)
 

@@ -192,7 +192,8 @@ cdef int t_call_r(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     if x == NO_REG:
         return 1
     touch(g, R11)
-    rr(a, 4, 0x8B if t.size == 4 else 0x0FB7, R11, x)      # T0 is the operand, or dead
+    if x != R11 or t.size != 4:         # T0 is the operand, or dead
+        rr(a, 4, 0x8B if t.size == 4 else 0x0FB7, R11, x)
     check_limit(g, R11)
     if stack_any(g, R15, -t.size, t.size, True):
         return 1
