@@ -12,13 +12,16 @@ from tests.paging import CR0_PG, CR4_PGE, DIRECTORY, G, P, RW, Tables
 
 CODE, PAGE, OLD, NEW = 0x1000, 0x30000, 0x40000, 0x41000
 TIERS = (None, 0, 3) if platform.machine() == "x86_64" else (None,)
-READ = "mov ecx, 20; {0}: mov eax, [0x30010]; add esi, eax; dec ecx; jnz {0}; "
+READS = {"alone": "mov ecx, 20; {0}: mov eax, [0x30010]; add esi, eax; dec ecx; jnz {0}; ",
+         "in a group": "mov ecx, 20; {0}: mov ebp, 0x30010; mov eax, [ebp]; add esi, eax; add esi, [ebp + 4]; dec ecx; jnz {0}; ",
+         "checked in the first turn": "mov ecx, 20; mov ebp, 0x30000; {0}: add esi, [ebp + 16]; dec ecx; jnz {0}; "}
 CR3 = "mov edx, cr3; mov cr3, edx; "
 TOGGLE = "mov edx, cr4; and edx, 0xFFFFFF7F; mov cr4, edx; or edx, 0x80; mov cr4, edx; "
 
 
-def run(tier, flags, between, code_flags=P | RW | G):
-    code = asm(READ.format("a") + CR3 + READ.format("b") + "mov dword ptr [edi], ebx; " + between + READ.format("c") + "hlt", CODE)
+def run(tier, flags, between, code_flags=P | RW | G, read="alone"):
+    read = READS[read]
+    code = asm(read.format("a") + CR3 + read.format("b") + "mov dword ptr [edi], ebx; " + between + read.format("c") + "hlt", CODE)
     cpu = CPU("qemu32", ram=1 << 20, tier=tier)
     tables = Tables(cpu)
     for page in range(0, 0x50000, 0x1000):
@@ -38,8 +41,9 @@ def run(tier, flags, between, code_flags=P | RW | G):
 @pytest.mark.parametrize("code", (P | RW | G, P | RW), ids=("global code", "other code"))
 @pytest.mark.parametrize("flags, between", ((0, CR3), (0, "invlpg [0x30000]; "), (G, "invlpg [0x30000]; "), (G, TOGGLE), (0, TOGGLE)),
                          ids=("cr3", "invlpg", "invlpg global", "PGE global", "PGE"))
-def test_the_new_frame_is_read_behind_it(tier, flags, between, code):
-    assert run(tier, flags, between, code) == 20 + 20 + 20 * 1000
+@pytest.mark.parametrize("read", READS)
+def test_the_new_frame_is_read_behind_it(tier, flags, between, code, read):
+    assert run(tier, flags, between, code, read) == 20 + 20 + 20 * 1000
 
 
 @pytest.mark.parametrize("tier", TIERS)

@@ -184,6 +184,19 @@ cdef void call_c(Asm *a, void *function) noexcept nogil:
 include "fp_stubs.pxi"
 
 
+cdef void emit_tlb_entry(Asm *a) noexcept nogil:
+    """R10: that of the address in R8; and R11, of the access' last byte, becomes the tag that it must have. The two match on one page."""
+    alu_ri(a, 8, X_AND, R11, -4096)
+    rm(a, 8, 0x0B, R11, R14, off(&E.tlb_epoch))
+    mov_rr(a, 4, R10, R8)
+    rr(a, 4, 0xC1, 5, R10)
+    b1(a, 12)
+    alu_ri(a, 4, X_AND, R10, 1023)
+    rr(a, 4, 0xC1, 4, R10)
+    b1(a, 5)
+    rm(a, 8, 0x03, R10, R14, off(&E.tlb_cur))
+
+
 cdef uint8_t *emit_probe(Asm *a, HostBuffer *h, int size, bint write) noexcept nogil:
     """R8: address, R9: the site. ZF: R10 is what to add to the address; else the interpreter must do it."""
     cdef uint8_t *start = a.p
@@ -199,15 +212,7 @@ cdef uint8_t *emit_probe(Asm *a, HostBuffer *h, int size, bint write) noexcept n
     wrap = jcc(a, CC_NE)
     retry = a.p
     rm(a, 8, 0x8D, R11, R8, size - 1)
-    alu_ri(a, 8, X_AND, R11, -4096)
-    rm(a, 8, 0x0B, R11, R14, off(&E.tlb_epoch))
-    mov_rr(a, 4, R10, R8)
-    rr(a, 4, 0xC1, 5, R10)
-    b1(a, 12)
-    alu_ri(a, 4, X_AND, R10, 1023)
-    rr(a, 4, 0xC1, 4, R10)
-    b1(a, 5)
-    rm(a, 8, 0x03, R10, R14, off(&E.tlb_cur))
+    emit_tlb_entry(a)
     rm(a, 8, 0x3B, R11, R10, off(&entry.addr_write) if write else off(&entry.addr_read))
     miss = jcc(a, CC_NE)
     alu_mi(a, 4, X_CMP, R10, NO_REG, off(&E.iotlb[0][0].no_site) - off(&E.tlb[0][0]), 0)
@@ -256,10 +261,42 @@ cdef uint8_t *emit_group(Asm *a, HostBuffer *h, bint write) noexcept nogil:
     """R8: address, R9: the group's site, R10: bytes, and the base's number << 16. ZF: the site is filled."""
     cdef uint8_t *start = a.p
     cdef uint8_t *wrap
+    cdef uint8_t *miss
+    cdef uint8_t *no_site
+    cdef uint8_t *done
+    cdef CPUTLBEntry *entry = NULL
     push(a, R11)
     mov_rr(a, 4, R11, R8)
     rr(a, 8, 0x3B, R11, R8)
     wrap = jcc(a, CC_NE)
+    push(a, R10)
+    rr(a, 4, 0x0FB7, R11, R10)
+    rmx(a, 8, 0x8D, R11, R8, R11, 0, -1)
+    emit_tlb_entry(a)
+    rm(a, 8, 0x3B, R11, R10, off(&entry.addr_write) if write else off(&entry.addr_read))
+    miss = jcc(a, CC_NE)
+    alu_mi(a, 4, X_CMP, R10, NO_REG, off(&E.iotlb[0][0].no_site) - off(&E.tlb[0][0]), 0)
+    ld(a, 8, R11, R10, off(&entry.addend))
+    pop(a, R10)
+    st(a, 8, R11, R9, 8)
+    no_site = jcc(a, CC_NE)
+    rr(a, 4, 0x0FB7, R10, R10)
+    mov_ri64(a, R11, 0x1001)
+    rr(a, 8, 0x2B, R11, R10)
+    st(a, 8, R11, R9, 16)
+    mov_rr(a, 4, R11, R8)
+    alu_ri(a, 4, X_AND, R11, -4096)
+    rr(a, 8, 0x03, R11, R13)
+    done = a.p
+    st(a, 8, R11, R9, 0)
+    pop(a, R11)
+    rr(a, 4, 0x3B, RAX, RAX)
+    b1(a, 0xC3)
+    aim(no_site, a.p)
+    mov_ri64(a, R11, NO_SITE)
+    jmp_to(a, done)
+    aim(miss, a.p)
+    pop(a, R10)
     spill(a)
     push(a, R10)
     fp_keep(a)
