@@ -16,6 +16,9 @@ cdef void segment(Gen *g, int seg, int size, bint write) noexcept nogil
 cdef void gen_check(Gen *g, int size, bint write) noexcept nogil
 # The offset alone, to g.base + g.disp.
 cdef int gen_ea(Gen *g, IROp *op) noexcept nogil
+# Or its registers (NO_REG: none), and then to a register, which may be one of them.
+cdef int ea_registers(Gen *g, IROp *op, int *base, int *index) noexcept nogil
+cdef void offset_to(Gen *g, IROp *op, int reg, int base, int index) noexcept nogil
 # Flat 32-bit stack: the operand at host register `base` + disp.
 cdef void stack_flat(Gen *g, int base, int disp, int size, bint write) noexcept nogil
 # Any stack: at SS:(reg + disp), in the width that SS.B says.

@@ -19,28 +19,38 @@ cdef inline int32_t off(void *field) noexcept nogil:
     return <int32_t> <uintptr_t> field
 
 
-cdef int gen_ea(Gen *g, IROp *op) noexcept nogil:
-    cdef Asm *a = &g.a
-    cdef int base = NO_REG, index = NO_REG
+cdef int ea_registers(Gen *g, IROp *op, int *base, int *index) noexcept nogil:
     cdef uint16_t zero = <uint16_t> off(&E.zero)
+    base[0] = index[0] = NO_REG
     if op.b != zero:
-        base = use(g, op.b)
-        if base == NO_REG:
+        base[0] = use(g, op.b)
+        if base[0] == NO_REG:
             return 1
     if op.c != zero:
-        index = use(g, op.c)
-        if index == NO_REG:
+        index[0] = use(g, op.c)
+        if index[0] == NO_REG:
             return 1
+    return 0
+
+
+cdef void offset_to(Gen *g, IROp *op, int reg, int base, int index) noexcept nogil:
+    if base == NO_REG and index == NO_REG:
+        mov_ri64(&g.a, reg, <uint32_t> op.disp)
+    else:
+        rmx(&g.a, 4, 0x8D, reg, base, index, op.d & EA_SCALE, op.disp)
+    if op.d & EA_A16:
+        rr(&g.a, 4, 0x0FB7, reg, reg)
+
+
+cdef int gen_ea(Gen *g, IROp *op) noexcept nogil:
+    cdef int base, index
+    if ea_registers(g, op, &base, &index):
+        return 1
     if base != NO_REG and index == NO_REG and -65536 <= op.disp <= 65536 and not op.d & EA_A16:
         g.base = base
         g.disp = op.disp
         return 0
-    if base == NO_REG and index == NO_REG:
-        mov_ri64(a, R8, <uint32_t> op.disp)
-    else:
-        rmx(a, 4, 0x8D, R8, base, index, op.d & EA_SCALE, op.disp)
-    if op.d & EA_A16:
-        rr(a, 4, 0x0FB7, R8, R8)
+    offset_to(g, op, R8, base, index)
     g.base = R8
     g.disp = 0
     return 0

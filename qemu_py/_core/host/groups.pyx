@@ -9,13 +9,13 @@ happens often, the TB is compiled again without groups of that base.
 """
 from libc.stdint cimport int32_t, uint16_t, uint32_t, uintptr_t
 from libc.string cimport memset
-from qemu_py._core.cpu cimport (CPUX86State, HF_AC, HF_FLAT_SS, HF_SS32, IROp, TARGET_PAGE_SIZE, TranslationBlock)
+from qemu_py._core.cpu cimport (CPUX86State, HF_AC, HF_FLAT_SS, HF_SS32, IROp)
 from qemu_py._core.host.access cimport NO_SITE
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.fp cimport fp_template
 from qemu_py._core.host.gen cimport *
 from qemu_py._core.ir.interp cimport EA_A16
-from qemu_py._core.ir.table cimport OPP_EA, OPP_END, OPP_LEAVES
+from qemu_py._core.ir.table cimport OPP_EA, OPP_END
 
 include "../gen/host_fp_forms.pxi"
 include "../gen/host_template_ids.pxi"

@@ -1,6 +1,6 @@
 """Templates of moves: registers, memory, the stack, single string elements. None of them changes flags."""
 from qemu_py._core.cpu cimport CPUX86State, HF_AC, HF_SS32, IROp, R_ES
-from qemu_py._core.host.access cimport (access, gen_check, gen_ea, load_zx, mem, mem_imm, segment, stack_any, stack_flat,
+from qemu_py._core.host.access cimport (access, ea_registers, gen_check, load_zx, mem, mem_imm, offset_to, segment, stack_any, stack_flat,
                                          stack_move)
 from qemu_py._core.host.alu cimport put, source
 from qemu_py._core.host.asm cimport *
@@ -115,13 +115,15 @@ cdef int t_extend(Gen *g, IROp *op, HostTemplate *t, bint signed) noexcept nogil
 
 cdef int t_lea(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef int x = reg_of(op.a)
-    if x == NO_REG or gen_ea(g, op):
+    cdef int base, index
+    if x == NO_REG or ea_registers(g, op, &base, &index):
         return 1
     target(g, op.a, t.size)
-    if g.base == R8:
-        mov_rr(&g.a, t.size, x, R8)
+    if t.size == 4:
+        offset_to(g, op, x, base, index)
     else:
-        rm(&g.a, t.size, 0x8D, x, g.base, g.disp)
+        offset_to(g, op, R8, base, index)
+        mov_rr(&g.a, t.size, x, R8)
     return 0
 
 

@@ -9,7 +9,6 @@ has been invalidated.
 from libc.string cimport memset
 from qemu_py._core.cpu cimport CPUX86State, TranslationBlock
 from qemu_py._core.host.asm cimport *
-from qemu_py._core.host.flagstate cimport flush_flags
 from qemu_py._core.host.gen cimport *
 from qemu_py._core.host.jumps cimport gen_exit, leave_by, leave_if
 
