@@ -34,6 +34,7 @@ CASES = {
     "mmx": "movq mm0, [esi]; paddw mm0, mm1; pmullw mm0, [esi + 8]; psrlw mm0, 4; movq [esi], mm0; movd eax, mm0; emms; hlt",
     "truncation": "fldcw [esp + 4]; fistp dword ptr [esp]; fldcw [esp + 6]; hlt",
     "truncation_apart": "fldcw [esi]; fistp qword ptr [edi]; fldcw [ebx]; hlt",
+    "compare_strings": "lodsb; scasb; jne 0x1100",
     "sse": "addps xmm0, xmm1; movaps [esi], xmm0; hlt",
 }
 

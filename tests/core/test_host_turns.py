@@ -29,6 +29,8 @@ BODIES = {
     "a base that ends up elsewhere": "mov eax, [esi]; mov [edi + 4], eax; lea edi, [edi + 4]; dec ecx; jnz",
     "a call of the interpreter within": "mov eax, [esi]; push ecx; mov [edi], eax; cpuid; pop ecx; add edx, [esi + 4]; dec ecx; jnz",
     "a string within": "movsb; mov [edi], ecx; dec ecx; jnz",
+    "a string that is compared": "mov al, [edi + 3]; scasb; adc edx, eax; cmpsw; sbb ebx, edx; dec ecx; jnz",
+    "a string and the jump behind it": "mov eax, [edi]; scasd; je",
     "carry beside": "shr eax, 1; bt ecx, 3; rcr eax, 1; lea ecx, [ecx - 1]; test ecx, ecx; jnz",
     "floating point": "fild dword ptr [esi]; fistp dword ptr [edi]; cvtsi2sd xmm0, dword ptr [esi + 4]; addsd xmm1, xmm0; dec ecx; jnz",
     "a count in a base": "mov eax, [ecx + 0x8000]; add edx, eax; mov [ecx + 0x8100], edx; loop",

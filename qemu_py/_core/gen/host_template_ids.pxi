@@ -73,5 +73,7 @@ cdef enum:
     T_xadd_m = 71
     T_cmpxchg_m = 72
     T_string_any = 73
-    T_string = 74
-    T_cli0 = 75
+    T_scas = 74
+    T_cmps = 75
+    T_string = 76
+    T_cli0 = 77

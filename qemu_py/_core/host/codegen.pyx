@@ -287,6 +287,10 @@ cdef int gen_op(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
         return t_string(g, op, t, True)
     if id == T_string_any:
         return t_string(g, op, t, False)
+    if id == T_scas:
+        return t_compare_strings(g, op, t, False)
+    if id == T_cmps:
+        return t_compare_strings(g, op, t, True)
     if id == T_direction:
         return t_direction(g, t)
     if id == T_cli0:

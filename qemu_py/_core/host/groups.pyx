@@ -79,7 +79,7 @@ cdef void effect_of(IROp *op, HostTemplate *t, int guest, Effect *e) noexcept no
         if guest == R_ESP or guest == R_EBP:
             e.kind = WRITES
         return
-    if id in (T_string, T_string_any):
+    if id in (T_string, T_string_any, T_scas, T_cmps):
         e.kind = WRITES
         return
     if id in (T_call, T_call_r, T_ret):
@@ -168,7 +168,7 @@ cdef void plan_groups(Gen *g, HostTemplate *templates) noexcept nogil:
     for k in range(g.tb.nops):
         op = &g.tb.ir[k]
         t = &templates[op.opc]
-        if t.id == 0 and fp_template(op.opc).form == 0 or t.id in (T_string, T_string_any):
+        if t.id == 0 and fp_template(op.opc).form == 0 or t.id in (T_string, T_string_any, T_scas, T_cmps):
             memset(now, 0, sizeof(now))
             if not g.info[op.opc].props & OPP_END:
                 changed = 0xFF

@@ -23,5 +23,6 @@ cdef int t_push(Gen *g, IROp *op, HostTemplate *t, bint is_imm) noexcept nogil
 cdef int t_pop(Gen *g, IROp *op, HostTemplate *t) noexcept nogil
 cdef int t_leave(Gen *g, HostTemplate *t) noexcept nogil
 cdef int t_string(Gen *g, IROp *op, HostTemplate *t, bint flat) noexcept nogil
+cdef int t_compare_strings(Gen *g, IROp *op, HostTemplate *t, bint with_esi) noexcept nogil
 cdef int t_cli0(Gen *g) noexcept nogil
 cdef int t_direction(Gen *g, HostTemplate *t) noexcept nogil

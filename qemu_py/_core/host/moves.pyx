@@ -1,10 +1,10 @@
-"""Templates of moves: registers, memory, the stack, single string elements. None of them changes flags."""
-from qemu_py._core.cpu cimport CPUX86State, HF_AC, HF_SS32, IROp, R_ES
+"""Templates of moves: registers, memory, the stack, single string elements. None changes flags, but for the strings that compare."""
+from qemu_py._core.cpu cimport CC_OP_CMP, CPUX86State, HF_AC, HF_SS32, IROp, R_ES
 from qemu_py._core.host.access cimport (access, ea_registers, gen_check, load_zx, mem, mem_imm, offset_to, segment, stack_any, stack_flat,
                                          stack_move)
 from qemu_py._core.host.alu cimport put, source
 from qemu_py._core.host.asm cimport *
-from qemu_py._core.host.flagstate cimport touch, want_condition
+from qemu_py._core.host.flagstate cimport set_flags, touch, want_condition
 from qemu_py._core.host.gen cimport *
 from qemu_py._core.ir.interp cimport EA_A16, EA_SEG_MASK, EA_SEG_SHIFT
 
@@ -312,6 +312,31 @@ cdef int t_string(Gen *g, IROp *op, HostTemplate *t, bint flat) noexcept nogil:
         advance(g, a16, RSI, log2_of(size))
     if t.arg != STRING_LODS:
         advance(g, a16, RDI, log2_of(size))
+    return 0
+
+
+cdef int t_compare_strings(Gen *g, IROp *op, HostTemplate *t, bint with_esi) noexcept nogil:
+    """SCAS, or CMPS, of one element."""
+    cdef Asm *a = &g.a
+    cdef int size = t.size
+    cdef bint a16 = op.d & EA_A16 != 0
+    cdef int left = R9 if with_esi else RAX
+    cdef int right = R12 if with_esi else R9
+    if g.tb.flags & HF_AC:
+        return 1
+    string_operand(g, op, False, RDI, R_ES, size, False)
+    load_zx(g, size, right)
+    if with_esi:
+        string_operand(g, op, False, RSI, (op.d & EA_SEG_MASK) >> EA_SEG_SHIFT, size, False)
+        load_zx(g, size, left)
+        st(a, 8, left, R14, off(&E.cc_dst))
+    st(a, 8, right, R14, off(&E.cc_src))
+    rr(a, size, 0x3B if size != 1 else 0x3A, left, right)
+    set_flags(g, CC_OP_CMP, size, IN_ENV if with_esi else RAX, IN_ENV, 0, HV_ALL)
+    rm(a, 8, 0x63, R9, R14, off(&E.df))                 # the host's flags stay
+    advance(g, a16, RDI, log2_of(size))
+    if with_esi:
+        advance(g, a16, RSI, log2_of(size))
     return 0
 
 
