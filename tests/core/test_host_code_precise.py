@@ -55,6 +55,56 @@ def test_a_fault_in_the_middle_of_a_block_restores_eip_and_flags(producer, acces
     assert outcome[:2] == ("exception", PF) and outcome[3] == 0x41000
 
 
+# {}: what faults; between them pushes, pops and what else moves or reads ESP
+STACKS = {
+    "pushes": "push eax; push ebx; {} push 7; mov edx, [esp + 4]; sub esp, 8; {} push edx; mov [esp + 4], ecx; {} add esp, 24",
+    "pops": "sub esp, 12; pop ebx; {} pop edx; lea eax, [esp + 8]; {} pop ebp; {} add ebx, eax",
+    "ESP itself": "push esp; {} pop ebx; push ebp; mov ebp, esp; push ebx; {} xor eax, esp; leave; sub esp, 4; {} mov [esp], esi; lea esp, [esp + 4]",
+    "floats and strings": "push eax; fild dword ptr [esp]; {} push ebx; fistp dword ptr [esp + 4]; {} push esi; mov esi, [esp + 8]; lodsb; pop esi; {} add esp, 8",
+    "calls": "push eax; {} call next; next: pop edx; {} push edx; ret 0; {} nop",
+}
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("fault", ["mov eax, [edi]; ", "push dword ptr [edi]; pop eax; ", "add [edi], ecx; "])
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_fault_between_pushes_and_pops_restores_esp(stack, fault, place):
+    """EDI walks into a page that is not there."""
+    body = STACKS[stack].format(*(fault if n == place else "" for n in range(3)))
+    if stack == "calls":
+        body = body.replace("ret 0; " + (fault if place == 2 else ""), "add edx, over - next; mov [esp], edx; ret; over: " + (fault if place == 2 else ""))
+
+    def scenario(tier):
+        cpu = cpu_with((CODE, f"again: {body}; add edi, 4; loop again; hlt"), tier=tier)
+        tables = Tables(cpu)
+        for page in range(0, 0x100000, 0x1000):
+            if page != 0x41000:
+                tables.map(page, page)
+        tables.enable()
+        cpu.edi, cpu.ecx, cpu.ebx, cpu.eax, cpu.esi = 0x40FC0, 100, 0x87654321, 0x2000, 0x3000
+        result = cpu.run()
+        return (result.reason, result.vector, result.error_code, result.cr2, result.steps, state(cpu), cpu.read(0x70000, 0x10100)), cpu
+    outcome = both(scenario)
+    assert outcome[:2] == ("exception", PF) and outcome[3] == 0x41000
+
+
+@pytest.mark.parametrize("esp", [0x42004, 0x42008, 0x4200C, 0x42010, 0x41FFC, 0x40FF8])
+@pytest.mark.parametrize("body", ["push eax; push ebx; push ecx; push edx; add esp, 16", "sub esp, 8; push eax; pop ebx; pop edx; pop edx",
+                                  "mov [esp - 4], eax; pop ebx; pop edx; sub esp, 8"])
+def test_a_stack_that_runs_into_a_page_that_is_not_there(esp, body):
+    def scenario(tier):
+        cpu = cpu_with((CODE, f"again: {body}; sub esp, 4; loop again; hlt"), tier=tier)
+        tables = Tables(cpu)
+        for page in range(0, 0x100000, 0x1000):
+            if page != 0x41000:
+                tables.map(page, page)
+        tables.enable()
+        cpu.esp, cpu.ecx = esp + 40, 60
+        result = cpu.run(steps=1000)
+        return (result.reason, result.vector, result.error_code, result.cr2, result.steps, state(cpu), cpu.read(0x40000, 0x3000)), cpu
+    both(scenario)
+
+
 def test_a_division_that_faults_leaves_all_as_before_it():
     def scenario(tier):
         cpu = cpu_with((CODE, "again: sub ecx, 1; xor edx, edx; add eax, 99; div ecx; jmp again"), tier=tier)

@@ -23,8 +23,10 @@ cdef void offset_to(Gen *g, IROp *op, int reg, int base, int index) noexcept nog
 cdef void stack_flat(Gen *g, int base, int disp, int size, bint write) noexcept nogil
 # Any stack: at SS:(reg + disp), in the width that SS.B says.
 cdef int stack_any(Gen *g, int reg, int disp, int size, bint write) noexcept nogil
-# Add to the stack pointer, in that width.
+# Add to the stack pointer, in that width; it may be done later.
 cdef void stack_move(Gen *g, int delta) noexcept nogil
+# R15 is ESP from here on. The host's flags stay what they are.
+cdef void settle_stack(Gen *g) noexcept nogil
 cdef void mem(Gen *g, int size, unsigned int opc, int reg) noexcept nogil
 cdef void mem_imm(Gen *g, int size, unsigned int opc, int digit, long long value) noexcept nogil
 cdef void load_zx(Gen *g, int size, int reg) noexcept nogil

@@ -33,11 +33,16 @@ cdef int ea_registers(Gen *g, IROp *op, int *base, int *index) noexcept nogil:
     return 0
 
 
+cdef inline int32_t moved(Gen *g, int base) noexcept nogil:
+    """What a displacement from it is more."""
+    return g.sp if base == R15 else 0
+
+
 cdef void offset_to(Gen *g, IROp *op, int reg, int base, int index) noexcept nogil:
     if base == NO_REG and index == NO_REG:
         mov_ri64(&g.a, reg, <uint32_t> op.disp)
     else:
-        rmx(&g.a, 4, 0x8D, reg, base, index, op.d & EA_SCALE, op.disp)
+        rmx(&g.a, 4, 0x8D, reg, base, index, op.d & EA_SCALE, op.disp + moved(g, base))
     if op.d & EA_A16:
         rr(&g.a, 4, 0x0FB7, reg, reg)
 
@@ -48,7 +53,7 @@ cdef int gen_ea(Gen *g, IROp *op) noexcept nogil:
         return 1
     if base != NO_REG and index == NO_REG and -65536 <= op.disp <= 65536 and not op.d & EA_A16:
         g.base = base
-        g.disp = op.disp
+        g.disp = op.disp + moved(g, base)
         return 0
     offset_to(g, op, R8, base, index)
     g.base = R8
@@ -65,7 +70,7 @@ cdef inline Group *group_of(Gen *g, int size, bint write) noexcept nogil:
         return NULL
     guest = guest_reg(g.base)
     p = g.open[guest]
-    at = g.delta[guest] + g.disp
+    at = g.delta[guest] + g.disp - moved(g, g.base)
     return p if p != NULL and at >= p.lo and at + size <= p.hi and (p.write or not write) else NULL
 
 
@@ -74,7 +79,7 @@ cdef bint access_in_r12(Gen *g, IROp *op, int size, bint write) noexcept nogil:
     if op.b >= 64 or op.c != <uint16_t> off(&E.zero) or op.d & EA_A16:
         return False
     g.base = host_reg(op.b >> 3)
-    g.disp = op.disp
+    g.disp = op.disp + moved(g, g.base)
     p = group_of(g, size, write)
     return p != NULL and p.in_r12
 
@@ -156,7 +161,7 @@ cdef int access_flat(Gen *g, IROp *op, int size, bint write, bint aligned) noexc
 
 cdef void stack_flat(Gen *g, int base, int disp, int size, bint write) noexcept nogil:
     g.base = base
-    g.disp = disp
+    g.disp = disp + moved(g, base)
     gen_check(g, size, write)
 
 
@@ -175,12 +180,21 @@ cdef int stack_any(Gen *g, int reg, int disp, int size, bint write) noexcept nog
 
 
 cdef void stack_move(Gen *g, int delta) noexcept nogil:
-    touch(g, R15)
     if g.tb.flags & HF_SS32:
-        rm(&g.a, 4, 0x8D, R15, R15, delta)
+        g.sp += delta
+        if not g.tb.flags & HF_FLAT_SS:
+            settle_stack(g)
     else:
+        touch(g, R15)
         rm(&g.a, 4, 0x8D, R9, R15, delta)
         mov_rr(&g.a, 2, R15, R9)
+
+
+cdef void settle_stack(Gen *g) noexcept nogil:
+    if g.sp:
+        touch(g, R15)
+        rm(&g.a, 4, 0x8D, R15, R15, g.sp)
+        g.sp = 0
 
 
 cdef void mem(Gen *g, int size, unsigned int opc, int reg) noexcept nogil:

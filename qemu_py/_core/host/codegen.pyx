@@ -11,6 +11,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from qemu_py._core.cpu cimport *
 from qemu_py._core.dispatch cimport CPU_LOG_EXEC, CPU_LOG_TB_CPU, CPU_LOG_TB_OUT_ASM
+from qemu_py._core.host.access cimport settle_stack, stack_move
 from qemu_py._core.host.alu cimport *
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport (HOST_CONTEXTS, HostBuffer, HostJmpEntry, host_buffer_free, host_buffer_new,
@@ -65,6 +66,7 @@ cdef void emit_bail(Gen *g, uint32_t k, bint t0) noexcept nogil:
 cdef void emit_alone(Gen *g, Cold *c) noexcept nogil:
     """The interpreter does this op only: a move to or from a device, across pages, or the like."""
     cdef Asm *a = &g.a
+    cdef uint8_t *changed = NULL
     if c.t0:
         st(a, 8, R11, R14, off(&E.t[0]))
     mov_ri64(a, R8, <uint64_t> <uintptr_t> &g.tb.ir[c.k])
@@ -74,12 +76,15 @@ cdef void emit_alone(Gen *g, Cold *c) noexcept nogil:
     call_to(a, g.h.call_cold)
     if c.t0_after:
         ld(a, 8, R11, R14, off(&E.t[0]))
-    if not c.in_group:
-        jmp_to(a, c.after)
-        return
-    rm(a, 8, 0x3B, R13, R14, off(&E.cold_epoch))        # is the group's page still what it was?
-    aim(jcc(a, CC_E), c.after)
-    emit_bail(g, c.k + 1, c.t0_after)
+    if c.in_group:
+        rm(a, 8, 0x3B, R13, R14, off(&E.cold_epoch))    # is the group's page still what it was?
+        changed = jcc(a, CC_NE)
+    if c.sp_after:
+        rm(a, 4, 0x8D, R15, R15, -c.sp_after)
+    jmp_to(a, c.after)
+    if c.in_group:
+        aim(changed, a.p)
+        emit_bail(g, c.k + 1, c.t0_after)
 
 
 cdef void emit_exit(Gen *g, Cold *c) noexcept nogil:
@@ -151,6 +156,8 @@ cdef void emit_cold(Gen *g) noexcept nogil:
                 continue
         store_pend(g, &c.pend, c.cc)
         fp_pointer(g, c.fp_ip)
+        if c.sp:
+            rm(a, 4, 0x8D, R15, R15, c.sp)
         if c.after == NULL:
             emit_bail(g, c.k, c.t0)
         else:
@@ -158,6 +165,25 @@ cdef void emit_cold(Gen *g) noexcept nogil:
 
 
 # ---------------------------------------------------------------- an op
+cdef bint adds_to_stack(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
+    return (t.id == T_alu_ri and t.nf and t.size == 4 and (t.arg == X_ADD or t.arg == X_SUB) and reg_of(op.a) == R15
+            and -4096 <= <int32_t> op.imm <= 4096 and g.tb.flags & HF_SS32 != 0)
+
+
+cdef bint wants_esp(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
+    """In R15, that is: not for a push or a pop, nor as the base of an address."""
+    cdef int id = t.id
+    if id == T_leave:
+        return True
+    if id in (T_push_i, T_call, T_ret) or adds_to_stack(g, op, t):
+        return False
+    if reg_of(op.a) == R15:
+        return True
+    if id in (T_push_r, T_pop_r, T_call_r) or g.info[op.opc].props & OPP_EA:
+        return False
+    return reg_of(op.b) == R15 or reg_of(op.c) == R15
+
+
 cdef int gen_op(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     """Nonzero: this op has no template after all; nothing was emitted that matters."""
     cdef int id = t.id
@@ -192,6 +218,9 @@ cdef int gen_op(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     if id == T_alu_rr:
         return t_alu(g, op, t, False)
     if id == T_alu_ri:
+        if adds_to_stack(g, op, t):
+            stack_move(g, <int32_t> op.imm if t.arg == X_ADD else -<int32_t> op.imm)
+            return 0
         return t_alu(g, op, t, True)
     if id == T_alu_rm:
         return t_alu_rm(g, op, t)
@@ -329,6 +358,7 @@ cdef void gen_call_ops(Gen *g) noexcept nogil:
     cdef IROp *copy = first
     cdef uint32_t props
     g.undecided = False
+    settle_stack(g)
     flush_flags(g)
     if g.t0:
         st(a, 8, R11, R14, off(&E.t[0]))
@@ -361,6 +391,7 @@ cdef struct Undo:               # of an op whose template gave up
     uint32_t hv
     uint32_t t0
     uint32_t cc
+    int32_t sp
     Pend pend
     FPGen fp
 
@@ -375,6 +406,7 @@ cdef void come_back(Gen *g, uint32_t ncold) noexcept nogil:
     while ncold < g.ncold:
         g.cold[ncold].after = g.a.p
         g.cold[ncold].t0_after = g.t0
+        g.cold[ncold].sp_after = g.sp
         ncold += 1
 
 
@@ -383,7 +415,7 @@ cdef int gen_template(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     cdef Undo u
     cdef FPTemplate *f = fp_template(op.opc)
     u.code, u.data, u.ncold, u.hv, u.t0, u.cc, u.pend = g.a.p, g.h.data_ptr, g.ncold, g.hv, g.t0, g.cc, g.pend
-    u.fp = g.fp
+    u.fp, u.sp = g.fp, g.sp
     if f.form:
         if gen_fp(g, op, f) == 0:
             return 0
@@ -396,7 +428,7 @@ cdef int gen_template(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
             t_branch(g, t.cc)
         return 0
     g.a.p, g.h.data_ptr, g.ncold, g.hv, g.t0, g.cc, g.pend = u.code, u.data, u.ncold, u.hv, u.t0, u.cc, u.pend
-    g.fp = u.fp
+    g.fp, g.sp = u.fp, u.sp
     g.ended = 0
     return 1
 
@@ -424,12 +456,15 @@ cdef void gen_ops(Gen *g) noexcept nogil:
         props = g.info[op.opc].props
         fp_before(g, props)
         begin_groups(g)
+        if g.sp and wants_esp(g, op, &TEMPLATES[op.opc]):
+            settle_stack(g)
         if has_template(op.opc) and gen_template(g, op, &TEMPLATES[op.opc]) == 0:
             pass_groups(g, TEMPLATES)
         else:
             end_groups(g)
             if props & OPP_END:
                 g.undecided = False
+                settle_stack(g)
                 flush_flags(g)
                 emit_bail(g, g.k, g.t0)
                 break
@@ -440,6 +475,7 @@ cdef void gen_ops(Gen *g) noexcept nogil:
 cdef void gen_tb(Gen *g) noexcept nogil:
     cdef TranslationBlock *tb = g.tb
     g.hv = g.t0 = g.ended = g.ncold = 0
+    g.sp = 0
     g.cc = CC_UNKNOWN
     g.pend.on = g.pend.over = 0
     memset(&g.fp, 0, sizeof(FPGen))

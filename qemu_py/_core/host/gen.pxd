@@ -1,7 +1,7 @@
 """What the templates share: the state of the generator while it compiles a TB, and the operands of ops.
 
-Registers: asm.pxd's numbers. Guest registers are in the host registers of the same name, ESP in R15; R14 is env, R13
-env.site_epoch, R11 T0. R8 to R10 are free within a template.
+Registers: asm.pxd's numbers. Guest registers are in the host registers of the same name, ESP in R15 (pushes and pops in a flat
+stack are added up in Gen.sp first); R14 is env, R13 env.site_epoch, R11 T0. R8 to R10 are free within a template.
 """
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from qemu_py._core.cpu cimport CPUX86State, IROp, TBContext, TranslationBlock
@@ -79,6 +79,8 @@ cdef struct Cold:               # out of line: try the TLB, or go to the interpr
     int32_t span                # COLD_GROUP: bytes
     uint32_t cc
     uint8_t *after              # where the TB goes on when the interpreter has done the op; NULL: it goes on itself
+    int32_t sp
+    int32_t sp_after
     Pend pend
     uint64_t fp_ip
 
@@ -119,6 +121,7 @@ cdef struct Gen:
     uint32_t k
     uint32_t hv
     uint32_t t0                 # T0 is in R11, not in env
+    int32_t sp                  # ESP is R15 + sp
     uint32_t cc                 # env.cc_op, where it is known and nothing is pending
     Pend pend
     FPGen fp
@@ -183,6 +186,7 @@ cdef inline void cold(Gen *g, uint8_t *jump, int kind) noexcept nogil:
     c.kind = kind
     c.k = g.k
     c.t0 = g.t0
+    c.sp = g.sp
     c.in_group = g.in_groups != 0
     c.pend = g.pend
     c.cc = g.cc

@@ -221,13 +221,14 @@ cdef void begin_group(Gen *g, Group *p) noexcept nogil:
     cdef Asm *a = &g.a
     cdef uint8_t *site = g.h.data_ptr
     cdef int base = host_reg(p.base)
+    cdef int32_t disp = p.lo + (g.sp if p.base == R_ESP else 0)
     cdef Cold *c
     g.h.data_ptr += 32
     (<uint64_t *> site)[0] = NO_SITE
     (<uint64_t *> site)[2] = 0
     (<uint64_t *> site)[3] = 0
     g.hv = 0
-    rmx(a, 8, 0x8D, R9, base, R13, 0, p.lo)
+    rmx(a, 8, 0x8D, R9, base, R13, 0, disp)
     rip(a, 8, 0x2B, R9, site, 0)
     rip(a, 8, 0x3B, R9, site + 16, 0)
     cold(g, jcc(a, 3), COLD_GROUP)      # not below
@@ -235,7 +236,7 @@ cdef void begin_group(Gen *g, Group *p) noexcept nogil:
     c.hot = a.p
     c.site = site
     c.base = base
-    c.disp = p.lo
+    c.disp = disp
     c.span = p.hi - p.lo
     c.write = p.write
     if p.in_r12:

@@ -1,6 +1,6 @@
 """Templates of the ends of TBs: direct jumps, which are linked (host_link), and indirect ones, by a cache."""
 from qemu_py._core.cpu cimport CPUX86State, IROp, TranslationBlock
-from qemu_py._core.host.access cimport mem, mem_imm, load_zx, stack_any, stack_move
+from qemu_py._core.host.access cimport mem, mem_imm, load_zx, settle_stack, stack_any, stack_move
 from qemu_py._core.host.asm cimport *
 from qemu_py._core.host.buffer cimport HOST_CONTEXTS, HOST_JMP_CACHE_BYTES, HOST_JMP_FACTOR, HostJmpEntry
 from qemu_py._core.host.flagstate cimport flush_flags, store_base, touch, want_condition
@@ -85,6 +85,7 @@ cdef void gen_lookup(Gen *g) noexcept nogil:
     cdef TranslationBlock *tb = g.tb
     cdef HostJmpEntry *e = NULL
     cdef int32_t table = <int32_t> tb.tc_context * HOST_JMP_CACHE_BYTES
+    settle_stack(g)
     flush_flags(g)
     if tb.tc_context < HOST_CONTEXTS:
         rr(a, 4, 0x69, R11, R8)         # host_jmp_entry
@@ -110,6 +111,7 @@ cdef void check_limit(Gen *g, int reg) noexcept nogil:
 
 
 cdef int t_jmp(Gen *g) noexcept nogil:
+    settle_stack(g)
     if g.pend.over:
         flush_flags(g)
     if end_turn(g, -1):
@@ -121,6 +123,7 @@ cdef int t_jmp(Gen *g) noexcept nogil:
 cdef int t_branch(Gen *g, int cc) noexcept nogil:
     cdef uint8_t *jump
     cdef int by_jump = 1, straight = 0          # successors
+    settle_stack(g)
     if g.pend.over:
         flush_flags(g)
     want_condition(g, cc)
