@@ -17,7 +17,7 @@ def guest(console):                     # noqa: F811
             need_seabios("bios-256k.bin")
         started = console("-M", "pc", "-bios", bios, *options, append=APPEND + " no_console_suspend")
         assert "(supports S0 S3 S4 S5)" in started.wait_prompt()
-        for command in ("mount -t proc proc /proc", "mount -t sysfs sysfs /sys", "mount -t tmpfs tmpfs /tmp",
+        for command in ("mount -t proc proc /proc", "mount -t sysfs sysfs /sys", "mount -t devtmpfs dev /dev", "mount -t tmpfs tmpfs /tmp",
                         "dd if=/dev/urandom of=/tmp/noise bs=1M count=8"):
             started.run(command)
         return started
@@ -27,7 +27,7 @@ def guest(console):                     # noqa: F811
 def check(guest, log, processors):
     assert "ACPI: PM: Low-level resume complete" in log and "PM: suspend exit" in log
     sums = [line.split()[0] for line in log.splitlines() if line.endswith("  -")]
-    assert len(sums) == 2 and sums[0] == sums[1]
+    assert len(sums) == 2 and sums[0] == sums[1] and "can't open" not in log
     assert guest.run("grep -c ^processor /proc/cpuinfo").split()[-1] == str(processors)
     words, status = guest.wait_end("poweroff -f")
     assert "Power down" in words and status == 0

@@ -67,6 +67,16 @@ def test_several_bases_at_once(ebx, esi, esp):
     assert run(None, ebx, esp, structures, SEVERAL) == run(3, ebx, esp, structures, SEVERAL)
 
 
+def test_an_address_that_was_computed_beside_bases_that_have_moved():
+    """Of a bit string's bit, in a temporary of the translator's."""
+    body = ("mov eax, [esi]; lea esi, [esi + 4]; add eax, [esi]; movzx edx, word ptr [edi]; add edi, 8; bts [ebx], edx; mov [edi - 8], eax; "
+            "adc eax, [esi + 4]; sub esi, 4; sub edi, 8")
+
+    def strings(cpu):
+        cpu.esi, cpu.edi = 0x9800, 0xA000
+    assert run(None, 0x30000, 0xB000, strings, body) == run(3, 0x30000, 0xB000, strings, body)
+
+
 @pytest.mark.parametrize("first", (0x9000, 0xC000))
 def test_a_base_across_strange_pages_is_checked_access_by_access(first):
     """After 16 failures; the others keep their groups."""

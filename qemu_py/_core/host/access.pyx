@@ -66,9 +66,9 @@ cdef inline Group *group_of(Gen *g, int size, bint write) noexcept nogil:
     cdef Group *p
     cdef int guest
     cdef int32_t at
-    if g.in_groups == 0 or g.base == R8:
-        return NULL
     guest = guest_reg(g.base)
+    if g.in_groups == 0 or guest >= 8:          # an address in R8, or T0
+        return NULL
     p = g.open[guest]
     at = g.delta[guest] + g.disp - moved(g, g.base)
     return p if p != NULL and at >= p.lo and at + size <= p.hi and (p.write or not write) else NULL
