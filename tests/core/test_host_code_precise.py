@@ -60,6 +60,7 @@ STACKS = {
     "pushes": "push eax; push ebx; {} push 7; mov edx, [esp + 4]; sub esp, 8; {} push edx; mov [esp + 4], ecx; {} add esp, 24",
     "pops": "sub esp, 12; pop ebx; {} pop edx; lea eax, [esp + 8]; {} pop ebp; {} add ebx, eax",
     "ESP itself": "push esp; {} pop ebx; push ebp; mov ebp, esp; push ebx; {} xor eax, esp; leave; sub esp, 4; {} mov [esp], esi; lea esp, [esp + 4]",
+    "bits": "push eax; bts dword ptr [esi], esp; {} pop ebx; btr dword ptr [esi + 4], esp; {} push ecx; {} add esp, 4",
     "floats and strings": "push eax; fild dword ptr [esp]; {} push ebx; fistp dword ptr [esp + 4]; {} push esi; mov esi, [esp + 8]; lodsb; pop esi; {} add esp, 8",
     "calls": "push eax; {} call next; next: pop edx; {} push edx; ret 0; {} nop",
 }
@@ -83,7 +84,7 @@ def test_a_fault_between_pushes_and_pops_restores_esp(stack, fault, place):
         tables.enable()
         cpu.edi, cpu.ecx, cpu.ebx, cpu.eax, cpu.esi = 0x40FC0, 100, 0x87654321, 0x2000, 0x3000
         result = cpu.run()
-        return (result.reason, result.vector, result.error_code, result.cr2, result.steps, state(cpu), cpu.read(0x70000, 0x10100)), cpu
+        return (result.reason, result.vector, result.error_code, result.cr2, result.steps, state(cpu), cpu.read(0, 0x100000)), cpu
     outcome = both(scenario)
     assert outcome[:2] == ("exception", PF) and outcome[3] == 0x41000
 

@@ -173,7 +173,7 @@ cdef bint adds_to_stack(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
 cdef bint wants_esp(Gen *g, IROp *op, HostTemplate *t) noexcept nogil:
     """In R15, that is: not for a push or a pop, nor as the base of an address."""
     cdef int id = t.id
-    if id == T_leave:
+    if id == T_leave or id == T_lea_bit:        # whose third register is in imm
         return True
     if id in (T_push_i, T_call, T_ret) or adds_to_stack(g, op, t):
         return False
