@@ -7,7 +7,9 @@ import pytest
 from tests.boot.screens import need_seabios
 from tests.boot.test_linux_boot import APPEND, console, pytestmark  # noqa: F401 (a fixture, and what skips)
 
-SUSPEND = "cat /tmp/noise | md5sum; echo mem > /sys/power/state; cat /tmp/noise | md5sum"
+SUM = "cat /tmp/noise | md5sum"
+ALARM = "echo +4 > /sys/class/rtc/rtc0/wakealarm"           # last thing before: it must not ring before the machine sleeps
+SUSPEND = "echo mem > /sys/power/state"
 
 
 @pytest.fixture
@@ -37,13 +39,11 @@ def check(guest, log, processors):
 @pytest.mark.parametrize("bios", ["seabios", "bios.bin"])
 def test_the_clock_s_alarm_wakes_it(guest, bios, processors):
     linux = guest(bios, "-smp", str(processors))
-    linux.run("echo +2 > /sys/class/rtc/rtc0/wakealarm")
-    log = linux.run(SUSPEND)
+    log = linux.run(f"{SUM}; {ALARM}; {SUSPEND}; {SUM}")
     check(linux, log, processors)
 
 
 def test_it_is_woken_under_icount_where_the_clock_is_the_guest_s_own(guest):
     linux = guest("bios.bin", "-icount", "shift=3,sleep=off", "-rtc", "clock=vm")
-    linux.run("echo +2 > /sys/class/rtc/rtc0/wakealarm")
-    log = linux.run(SUSPEND)
+    log = linux.run(f"{SUM}; {ALARM}; {SUSPEND}; {SUM}")
     check(linux, log, 1)
